@@ -1,0 +1,7 @@
+export * from "./begat-error.ts";
+export * from "./canonical-json.ts";
+export * from "./digest.ts";
+export * from "./invariant.ts";
+export * from "./isolation.ts";
+export * from "./utf8-order.ts";
+export * from "./workspace-path.ts";

@@ -1,0 +1,3 @@
+export * from "./action-index.ts";
+export * from "./blob-store.ts";
+export * from "./lease.ts";

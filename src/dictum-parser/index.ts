@@ -1,0 +1,3 @@
+export * from "./chore.ts";
+export * from "./diagnostic.ts";
+export * from "./evaluation.ts";

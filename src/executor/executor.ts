@@ -1,0 +1,172 @@
+import type { Digest, IsolationLevel, WorkspacePath } from "../base/index.ts";
+import { BegatError } from "../base/index.ts";
+import type { RecordedOutput } from "../cache/index.ts";
+
+/** One file of the input root. Inputs come sorted by the UTF-8 bytes of their paths, without duplicates. */
+export interface InputFile {
+  readonly path: WorkspacePath;
+  readonly digest: Digest;
+  readonly executable: boolean;
+  /**
+   * Where the bytes are: a file of the checkout (absolute path), the blob store, or here. The executor verifies what
+   * it stages against `digest`, since a checkout can change between hashing and running.
+   */
+  readonly from: { readonly file: string } | { readonly blob: true } | { readonly bytes: Uint8Array };
+}
+
+/** A symlink of the input root, as found in a tree; its target stays inside the input root. */
+export interface InputLink {
+  readonly path: WorkspacePath;
+  readonly target: string;
+}
+
+export interface DeclaredOutput {
+  readonly path: WorkspacePath;
+  readonly kind: "file" | "tree";
+}
+
+/** One execution of one action. `begat`'s own conveniences are spelled out so that an executor decides nothing. */
+export interface ExecutionRequest {
+  /** REAPI action digest: what the result is a result of. */
+  readonly actionDigest: Digest;
+  /** For people: `compile(src/a.c)`. */
+  readonly label: string;
+  /** Interpreter and the recipe's path as seen from `directory`, as in the Command. */
+  readonly argv: readonly string[];
+  /** The whole environment of the Command, sorted by name. */
+  readonly env: readonly (readonly [name: string, value: string])[];
+  /**
+   * Names in `env` whose value is a path relative to `directory`; the executor makes them absolute in its own
+   * staging root (BEGAT_IN, BEGAT_OUT, BEGAT_UP), so that a recipe may `cd`.
+   */
+  readonly pathVariables: readonly string[];
+  readonly directory: WorkspacePath;
+  readonly inputs: readonly InputFile[];
+  readonly links: readonly InputLink[];
+  /** Directories that must exist even though nothing declared stands in them. */
+  readonly emptyDirectories: readonly WorkspacePath[];
+  readonly outputs: readonly DeclaredOutput[];
+  /** `undefined`: the host's own tools, read-only. Else the image's root file system, absolute. */
+  readonly imageRoot: string | undefined;
+  readonly network: "none" | "host";
+  /** Wall time; 0 means the executor's default ceiling. */
+  readonly timeoutMs: number;
+  /** Declared resources, e.g. `memory` in bytes, `cpu` in cores, `pids`; unknown names are the scheduler's business. */
+  readonly resources: Readonly<Record<string, number>>;
+  /** Standard input from the terminal and output to it: attribute `interactive`. */
+  readonly interactive: boolean;
+}
+
+export type Verdict =
+  | "ok"
+  | "exit"
+  | "signal"
+  | "timeout"
+  | "resource"
+  | "output-missing"
+  | "output-rejected"
+  | "leftover-processes"
+  | "executor-error";
+
+/** The isolation an execution had: what was measured, not what was asked for. Goes into the travail. */
+export interface Isolation {
+  readonly level: IsolationLevel;
+  readonly backend: "bubblewrap" | "docker" | "process" | "server";
+  readonly backendVersion: string;
+  readonly namespaces: readonly string[];
+  readonly network: "none" | "host";
+  readonly uidDropped: boolean;
+  /** Ways out that are known and open, by short name: `clock`, `random`, `proc`, `host-tools`, `filesystem`, `network` ... */
+  readonly knownLeaks: readonly string[];
+}
+
+/** A limit that was touched, even where the recipe carried on and exited 0. */
+export interface LimitEvent {
+  readonly limit: string;
+  readonly allowed: number;
+  readonly seen: number;
+}
+
+export interface ExecutionResult {
+  readonly verdict: Verdict;
+  /** What exactly, with the numbers, for every verdict but `ok`: `exit 2`, `output obj/a.o was not made`. */
+  readonly detail: string;
+  readonly exitCode: number | undefined;
+  readonly signal: string | undefined;
+  /** Every blob is already in the blob store. Complete only for `ok`. */
+  readonly outputs: readonly RecordedOutput[];
+  /** What was printed, cut at the executor's limit; the whole count beside it. */
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  readonly stdoutBytes: number;
+  readonly stderrBytes: number;
+  /** Made but not declared, and discarded; at most 100 names, sorted. */
+  readonly undeclared: readonly string[];
+  readonly limitEvents: readonly LimitEvent[];
+  readonly isolation: Isolation;
+  /** Wall time, milliseconds since 1970. */
+  readonly startedAtMs: number;
+  readonly finishedAtMs: number;
+  /** Of the recipe alone, milliseconds, monotonic. */
+  readonly durationMs: number;
+}
+
+/** Only a clean success may be used again. */
+export function isCacheable(result: ExecutionResult): boolean {
+  return result.verdict === "ok" && result.limitEvents.length === 0;
+}
+
+export type ExecutorErrorCode =
+  | "EXECUTOR_INPUT_CHANGED"
+  | "EXECUTOR_INPUT_MISSING"
+  | "EXECUTOR_CANCELLED"
+  | "EXECUTOR_UNUSABLE"
+  | "EXECUTOR_STAGING_FULL";
+
+/** Infrastructure failed before there was a verdict about the recipe. Nothing was recorded, nothing is left behind. */
+export class ExecutorError extends BegatError<ExecutorErrorCode> {
+  /** For `EXECUTOR_INPUT_CHANGED` and `EXECUTOR_INPUT_MISSING`: which. */
+  readonly inputs: readonly WorkspacePath[];
+
+  constructor(
+    code: ExecutorErrorCode,
+    message: string,
+    options: ErrorOptions & { hint?: string | undefined; inputs?: readonly WorkspacePath[] } = {},
+  ) {
+    super(code, message, options);
+    this.inputs = options.inputs ?? [];
+  }
+}
+
+export interface Capabilities {
+  readonly usable: boolean;
+  /** Why not, or what is weaker than it could be; one line each. */
+  readonly findings: readonly string[];
+  readonly isolation: Isolation;
+  /** Each canary tried and whether it was held. */
+  readonly canaries: readonly { readonly name: string; readonly held: boolean }[];
+}
+
+/** Runs actions. Every back end, and the fake, passes `test/contracts/executor.contract.ts`. */
+export interface Executor {
+  readonly name: Isolation["backend"];
+  /** How many executions it is prepared to run at once; asking for more queues. */
+  readonly slots: number;
+  /** Really runs a small action and looks at what held. Cheap enough for every start; remembered after the first. */
+  probe(): Promise<Capabilities>;
+  /**
+   * Runs one action to its end. A non-zero exit is a result, not an error: the scheduler decides what it means.
+   * When the promise resolves, every output blob is already in the blob store and no process of the action is left.
+   *
+   * @param signal Cancels the run. Once the promise rejects, no process of the action is left.
+   * @throws {ExecutorError}
+   */
+  execute(
+    request: ExecutionRequest,
+    options: { readonly signal: AbortSignal; readonly onOutput?: OutputListener },
+  ): Promise<ExecutionResult>;
+  /** Removes staging areas and helper processes. Idempotent. */
+  close(): Promise<void>;
+}
+
+export type OutputListener = (stream: "stdout" | "stderr", bytes: Uint8Array) => void;

@@ -1,0 +1,3 @@
+import { BegatError } from "../base/index.ts";
+
+export class ProcessError extends BegatError<"PROCESS_NOT_STARTED"> {}
