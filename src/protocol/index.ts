@@ -1,0 +1,3 @@
+export * from "./action.ts";
+export * from "./decode.ts";
+export * from "./input-root.ts";
