@@ -1,0 +1,64 @@
+import type { FileTree } from "../ports/index.ts";
+import { decodePlan, type LoadedPlan } from "./plan-file.ts";
+import { CheckoutState } from "./state.ts";
+
+/** Names inside a checkout's own directory, which git ignores. */
+export const CHECKOUT = {
+  directory: ".begat",
+  plan: ".begat/plan.bin",
+  state: ".begat/state.bin",
+  lock: ".begat/lock",
+  clock: ".begat/clock",
+  temporary: ".begat/tmp",
+} as const;
+
+/** A checkout as the engine meets it. `root` is absolute, or "" where the process stands in it (shorter paths, quicker stats). */
+export class Checkout {
+  readonly fs: FileTree;
+  readonly root: string;
+  #clockMs: number | undefined;
+
+  constructor(fs: FileTree, root: string) {
+    this.fs = fs;
+    this.root = root;
+  }
+
+  absolute(path: string): string {
+    if (path.startsWith("/")) return path;
+    return path === "" ? this.root : `${this.root}/${path}`;
+  }
+
+  /**
+   * A moment on the file system's own clock, taken once: files changed before it can be told from files changed
+   * after it even where that clock differs from ours.
+   */
+  fileClockMs(): number {
+    if (this.#clockMs === undefined) {
+      this.fs.makeDirectory(this.absolute(CHECKOUT.directory));
+      this.fs.writeFile(this.absolute(CHECKOUT.clock), "");
+      this.#clockMs = this.fs.stat(this.absolute(CHECKOUT.clock))?.mtimeMs ?? 0;
+    }
+    return this.#clockMs;
+  }
+
+  /** The plan of the last evaluation; `undefined` where there is none, or not a whole one. */
+  loadPlan(): LoadedPlan | undefined {
+    const bytes = this.#read(CHECKOUT.plan);
+    return bytes && decodePlan(bytes);
+  }
+
+  loadState(): CheckoutState | undefined {
+    const bytes = this.#read(CHECKOUT.state);
+    return bytes && CheckoutState.decode(bytes);
+  }
+
+  save(path: string, bytes: Uint8Array): void {
+    this.fs.makeDirectory(this.absolute(CHECKOUT.directory));
+    this.fs.replaceFile(this.absolute(path), bytes);
+  }
+
+  #read(path: string): Buffer | undefined {
+    const full = this.absolute(path);
+    return this.fs.stat(full)?.kind === "file" ? this.fs.readFile(full) : undefined;
+  }
+}

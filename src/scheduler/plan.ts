@@ -1,0 +1,211 @@
+import { sha256, type WorkspacePath } from "../base/index.ts";
+import type { ChoreAttributes, ChoreMount, ChorePath, EvaluatedChore, Place } from "../dictum-parser/index.ts";
+import type { StringColumn } from "./column-file.ts";
+
+/** A property stands among the paths under a name no path can have. */
+export const PROPERTY_PREFIX = "\u0001";
+
+export const FLAG = { volatile: 1, nocache: 2, interactive: 4, exclusive: 8, network: 16 } as const;
+
+/** What few chores have; kept as one JSON string, shared by all chores that have the same. */
+export interface ChoreExtras {
+  readonly tools: readonly string[];
+  readonly resources: Readonly<Record<string, number>>;
+  readonly mounts: readonly ChoreMount[];
+  readonly up: readonly string[];
+  readonly properties: readonly string[];
+}
+
+/** Columns of a plan. `N` chores, `P` paths; CSR pairs are offsets of N+1 and a flat list. */
+export interface PlanColumns {
+  readonly label: Uint32Array;
+  readonly dictum: Uint32Array;
+  /** file, line, column of each chore. */
+  readonly place: Uint32Array;
+  readonly directory: Uint32Array;
+  readonly recipe: Uint32Array;
+  readonly interpreter: Uint32Array;
+  readonly image: Uint32Array;
+  readonly flags: Uint8Array;
+  readonly fixpoint: Uint16Array;
+  readonly timeoutMs: Float64Array;
+  readonly extras: Uint32Array;
+  /** First 8 bytes of a hash over everything declared about the chore: equal means declared alike. */
+  readonly declared: Uint32Array;
+  readonly envOffsets: Uint32Array;
+  readonly env: Uint32Array;
+  /** path * 2 + (1 for a tree). Properties are inputs too. */
+  readonly inputOffsets: Uint32Array;
+  readonly inputs: Uint32Array;
+  readonly outputOffsets: Uint32Array;
+  readonly outputs: Uint32Array;
+  /** Chore that makes each path, or -1. */
+  readonly producer: Int32Array;
+  /** Chores each chore waits for, without duplicates. */
+  readonly dependencyOffsets: Uint32Array;
+  readonly dependencies: Uint32Array;
+  /** Every chore after those it waits for. */
+  readonly order: Uint32Array;
+}
+
+/** The graph of a build: chores and paths by number, everything in typed arrays, strings made when asked for. */
+export class Plan {
+  readonly columns: PlanColumns;
+  readonly paths: StringColumn;
+  readonly strings: StringColumn;
+  #successors: { offsets: Uint32Array; list: Uint32Array } | undefined;
+
+  constructor(columns: PlanColumns, paths: StringColumn, strings: StringColumn) {
+    this.columns = columns;
+    this.paths = paths;
+    this.strings = strings;
+  }
+
+  get choreCount(): number {
+    return this.columns.label.length;
+  }
+
+  get pathCount(): number {
+    return this.paths.count;
+  }
+
+  label(chore: number): string {
+    return this.strings.at(this.columns.label[chore] as number);
+  }
+
+  path(path: number): WorkspacePath {
+    return this.paths.at(path) as WorkspacePath;
+  }
+
+  isProperty(path: number): boolean {
+    return this.paths.bytes[this.paths.offsets[path] as number] === 1;
+  }
+
+  has(chore: number, flag: keyof typeof FLAG): boolean {
+    return ((this.columns.flags[chore] as number) & FLAG[flag]) !== 0;
+  }
+
+  inputsOf(chore: number): Uint32Array {
+    const { inputOffsets, inputs } = this.columns;
+    return inputs.subarray(inputOffsets[chore], inputOffsets[chore + 1]);
+  }
+
+  outputsOf(chore: number): Uint32Array {
+    const { outputOffsets, outputs } = this.columns;
+    return outputs.subarray(outputOffsets[chore], outputOffsets[chore + 1]);
+  }
+
+  dependenciesOf(chore: number): Uint32Array {
+    const { dependencyOffsets, dependencies } = this.columns;
+    return dependencies.subarray(dependencyOffsets[chore], dependencyOffsets[chore + 1]);
+  }
+
+  /** Chores that wait for `chore`. The reverse graph is made at the first call. */
+  dependantsOf(chore: number): Uint32Array {
+    this.#successors ??= reverse(this.columns.dependencyOffsets, this.columns.dependencies);
+    const { offsets, list } = this.#successors;
+    return list.subarray(offsets[chore], offsets[chore + 1]);
+  }
+
+  extras(chore: number): ChoreExtras {
+    const text = this.strings.at(this.columns.extras[chore] as number);
+    return text === "" ? NO_EXTRAS : (JSON.parse(text) as ChoreExtras);
+  }
+
+  place(chore: number): Place {
+    const at = chore * 3;
+    const { place } = this.columns;
+    return {
+      file: this.strings.at(place[at] as number),
+      line: place[at + 1] as number,
+      column: place[at + 2] as number,
+    };
+  }
+
+  /** The chore as the parser gave it; made anew at each call. */
+  chore(chore: number): EvaluatedChore {
+    const c = this.columns;
+    const paths = (entries: Uint32Array): ChorePath[] =>
+      Array.from(entries, (entry) => ({
+        path: this.path(entry >>> 1),
+        kind: entry & 1 ? ("tree" as const) : ("file" as const),
+      })).filter(({ path }) => !path.startsWith(PROPERTY_PREFIX));
+    const env: [string, string][] = [];
+    for (let i = c.envOffsets[chore] as number; i < (c.envOffsets[chore + 1] as number); i++) {
+      env.push([this.strings.at(c.env[2 * i] as number), this.strings.at(c.env[2 * i + 1] as number)]);
+    }
+    const attributes: ChoreAttributes = {
+      volatile: this.has(chore, "volatile"),
+      nocache: this.has(chore, "nocache"),
+      interactive: this.has(chore, "interactive"),
+      exclusive: this.has(chore, "exclusive"),
+      fixpoint: c.fixpoint[chore] as number,
+    };
+    return {
+      dictum: this.strings.at(c.dictum[chore] as number),
+      label: this.label(chore),
+      at: this.place(chore),
+      directory: this.strings.at(c.directory[chore] as number) as WorkspacePath,
+      inputs: paths(this.inputsOf(chore)),
+      outputs: paths(this.outputsOf(chore)),
+      env,
+      interpreter: this.strings.at(c.interpreter[chore] as number).split("\n"),
+      recipe: this.strings.at(c.recipe[chore] as number),
+      image: this.strings.at(c.image[chore] as number),
+      attributes,
+      timeoutMs: c.timeoutMs[chore] as number,
+      network: this.has(chore, "network") ? "host" : "none",
+      ...this.extras(chore),
+    };
+  }
+
+  /** A few outputs, for people. */
+  outputNames(chore: number, limit = 4): string[] {
+    const names: string[] = [];
+    for (const entry of this.outputsOf(chore)) {
+      if (names.length === limit) break;
+      if (!this.isProperty(entry >>> 1)) names.push(this.path(entry >>> 1) + (entry & 1 ? "/" : ""));
+    }
+    return names;
+  }
+}
+
+export const NO_EXTRAS: ChoreExtras = { tools: [], resources: {}, mounts: [], up: [], properties: [] };
+
+/** Text of the rare parts of a chore; empty where it has none, so that most chores share one string. */
+export function extrasText(chore: EvaluatedChore): string {
+  const { tools, resources, mounts, up, properties } = chore;
+  const none =
+    tools.length + mounts.length + up.length + properties.length === 0 && Object.keys(resources).length === 0;
+  return none ? "" : JSON.stringify({ tools, resources, mounts, up, properties } satisfies ChoreExtras);
+}
+
+/** Everything declared about a chore but its place: what carries its settled state over an edit of the begatfile. */
+export function declarationHash(chore: EvaluatedChore, extras: string): string {
+  const pieces: string[] = [chore.recipe, chore.directory, chore.image, extras, String(chore.timeoutMs), chore.network];
+  pieces.push(chore.interpreter.join("\n"), JSON.stringify(chore.attributes));
+  for (const { path, kind } of chore.inputs) pieces.push(path, kind);
+  pieces.push("");
+  for (const { path, kind } of chore.outputs) pieces.push(path, kind);
+  pieces.push("");
+  for (const [name, value] of chore.env) pieces.push(name, value);
+  return sha256(pieces.join("\0"));
+}
+
+/** Turns "waits for" into "is waited for by". */
+export function reverse(offsets: Uint32Array, list: Uint32Array): { offsets: Uint32Array; list: Uint32Array } {
+  const count = offsets.length - 1;
+  const reversed = new Uint32Array(count + 1);
+  for (const target of list) reversed[target + 1] = (reversed[target + 1] as number) + 1;
+  for (let i = 0; i < count; i++) reversed[i + 1] = (reversed[i + 1] as number) + (reversed[i] as number);
+  const fill = reversed.slice(0, count);
+  const sources = new Uint32Array(list.length);
+  for (let from = 0; from < count; from++) {
+    for (let i = offsets[from] as number; i < (offsets[from + 1] as number); i++) {
+      const target = list[i] as number;
+      sources[fill[target] as number] = from;
+      fill[target] = (fill[target] as number) + 1;
+    }
+  }
+  return { offsets: reversed, list: sources };
+}
