@@ -3,11 +3,23 @@ import { BegatError } from "../base/index.ts";
 import type { LedgerRecord, RecordBody } from "./record.ts";
 
 export type LedgerErrorCode =
+  /** Bytes, hashes or links that do not agree. Exit code 3. */
   | "LEDGER_TAMPERED"
+  /** The file is no SQLite database, or a damaged one. Exit code 3. */
   | "LEDGER_UNREADABLE"
+  /** Shorter than, or another one than, what the pin remembers. Exit code 4. */
+  | "LEDGER_ROLLED_BACK"
+  /** A database, but not a ledger this begat can read; or a ledger of other keys. */
+  | "LEDGER_FOREIGN"
+  /** There is none, and it was not to be made. */
+  | "LEDGER_ABSENT"
   | "LEDGER_NOT_WRITABLE"
   | "LEDGER_FULL_DISK"
-  | "LEDGER_FOREIGN"
+  /** The disk answered with an error of its own. */
+  | "LEDGER_IO"
+  /** Another process held it for longer than anybody should. */
+  | "LEDGER_BUSY"
+  /** Closed, or given up after a failed append. */
   | "LEDGER_CLOSED";
 
 export class LedgerError extends BegatError<LedgerErrorCode> {}
@@ -43,6 +55,7 @@ export interface Ledger {
    * Adds entries, in order, next to each other. Resolves when they are durable.
    *
    * @throws {LedgerError} Nothing of the group was kept, and the ledger takes no more from this process.
+   * @throws {RecordError} An entry is no record, or is too large; only this group is refused.
    */
   append(entries: readonly Entry[]): Promise<readonly Appended[]>;
   /** Does not wait for the group window: syncs what is pending now. */

@@ -25,7 +25,7 @@ export interface GenesisBody {
   readonly policy: string;
 }
 
-/** Commits to the set of chores a build intends: sorted action or chore keys under one hash. */
+/** Commits to the set of chores a build intends: their labels under one hash, see `planRoot`. */
 export interface BuildBeginBody {
   readonly kind: "build.begin";
   readonly build: string;
@@ -35,6 +35,17 @@ export interface BuildBeginBody {
   readonly vars: { readonly [name: string]: string };
   readonly who: string;
   readonly source?: { readonly git?: string; readonly tree?: Sha256 };
+  /** Set by the ledger where `goal` was too long to stand in the record. */
+  readonly more?: ListReference;
+}
+
+/**
+ * A list kept as a manifest (canonical JSON array) because it has more than 64 members; the member it replaces is then
+ * `[]` in the record's bytes. The ledger puts it away on append and fills it in again on `record`.
+ */
+export interface ListReference {
+  readonly n: number;
+  readonly root: Sha256;
 }
 
 export interface ExecOutput {
@@ -94,6 +105,8 @@ interface ExecutedBody {
   readonly stmt: Sha256;
   readonly key: Sha256;
   readonly sig: string;
+  /** Set by the ledger where `out` was too long to stand in the record. */
+  readonly more?: ListReference;
 }
 
 /** One executed chore whose result counts: a travail. */
@@ -133,6 +146,8 @@ export interface BuildEndBody {
   };
   readonly outcome: "ok" | "failed" | "cancelled";
   readonly artifacts: readonly { readonly p: string; readonly d: Sha256 }[];
+  /** Set by the ledger where `artifacts` was too long to stand in the record. */
+  readonly more?: ListReference;
 }
 
 /** An outside input enters: a source tree, an image, a package. */
@@ -147,13 +162,21 @@ export interface IngestBody {
   /** The unpacked tree. */
   readonly tree?: Sha256;
   readonly by: string;
+  /** Set by the ledger where `files` was too long to stand in the record. */
+  readonly more?: ListReference;
 }
 
-/** A record as it stands in the ledger. */
-export type LedgerRecord = RecordBody & {
+/** What the ledger adds to a body. */
+export interface RecordFrame {
   readonly v: 1;
   readonly log: string;
   readonly seq: number;
   readonly prev: Sha256;
   readonly time: string;
-};
+}
+
+/** A record as it stands in the ledger. */
+export type LedgerRecord = RecordBody & RecordFrame;
+
+/** The two kinds that tell of an execution. */
+export type ExecutionRecord = (ExecBody | FailBody) & RecordFrame;

@@ -1,0 +1,183 @@
+import type { Sha256 } from "../base/index.ts";
+import { type Clock, type FileTree, FileTreeError, type Random } from "../ports/index.ts";
+import { ensureSigner } from "./keys.ts";
+import { LedgerError } from "./ledger.ts";
+import {
+  asLedgerError,
+  checkTables,
+  configure,
+  isBusy,
+  isUnmade,
+  type LedgerDatabase,
+  makeTables,
+  openDatabase,
+} from "./ledger-database.ts";
+import { type PinRead, pinProblem, readPin, writePin } from "./pin.ts";
+import type { GenesisBody } from "./record.ts";
+import { encodeRecord, leafHash, NO_RECORD, parseRecord } from "./record-codec.ts";
+import { type GroupWindow, SqliteLedger } from "./sqlite-ledger.ts";
+
+export interface OpenLedgerOptions {
+  /** Absolute. The ledger is `ledger.db` in it, its keys are in `keys/`, its pin is `pin`. */
+  readonly stateHome: string;
+  readonly files: FileTree;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** What genesis calls the cluster and this machine; used once, when the ledger is made. */
+  readonly cluster?: string;
+  readonly rnode?: string;
+  /** `false`: only if there is one (`LEDGER_ABSENT`). */
+  readonly create?: boolean;
+  readonly window?: GroupWindow;
+}
+
+/** Records looked at when a ledger is opened; `verifyLedger` looks at all. */
+const HEAD_RECORDS = 4;
+
+/**
+ * Opens the ledger of a state home, or makes it with its keys. Only its head is checked here, so that opening stays within
+ * milliseconds. A ledger that is not as it should be is refused and left as it is.
+ *
+ * @throws {LedgerError} @throws {KeyError}
+ */
+export async function openLedger(options: OpenLedgerOptions): Promise<SqliteLedger> {
+  const { stateHome, files, clock, create = true } = options;
+  const path = `${stateHome}/ledger.db`;
+  // Before the ledger: it may grow in between, and a pin read afterwards would seem to be ahead of it.
+  const pin = readPin(files, stateHome);
+  const exists = files.stat(path) !== undefined;
+  if (!exists && pin.state === "present") throw lost(path, stateHome, pin);
+  if (!exists && !create) throw new LedgerError("LEDGER_ABSENT", `there is no ledger in ${stateHome}`);
+  if (!exists) makeHome(files, stateHome);
+  const database = await openDatabase(path, !create);
+  try {
+    if (isUnmade(database)) {
+      if (pin.state === "present") throw lost(path, stateHome, pin);
+      if (!create) throw new LedgerError("LEDGER_ABSENT", `there is no ledger in ${stateHome}`);
+      await whenFree(clock, () => makeLedger(database, options));
+    }
+    checkTables(database, path);
+    await whenFree(clock, () => configure(database));
+    const { identity, origin } = checkHead(database, path, pin);
+    // From here on waiting is done without stopping the build.
+    database.pragma("busy_timeout = 50");
+    const window = options.window ?? { ms: 10, records: 256 };
+    return new SqliteLedger({ database, path, stateHome, identity, origin, files, clock, window });
+  } catch (error) {
+    database.close();
+    throw asLedgerError(error, path);
+  }
+}
+
+function lost(path: string, stateHome: string, pin: PinRead & { readonly state: "present" }): LedgerError {
+  const message = `ledger ${path} is gone; ${stateHome}/pin remembers ${pin.pin.size} records of it`;
+  return new LedgerError("LEDGER_ROLLED_BACK", message, {
+    hint: `if it was removed on purpose, remove ${stateHome}/pin and ${stateHome}/keys too, and a new ledger is begun`,
+  });
+}
+
+function makeHome(files: FileTree, stateHome: string): void {
+  try {
+    files.makeDirectory(stateHome, 0o700);
+  } catch (cause) {
+    if (!(cause instanceof FileTreeError)) throw cause;
+    const code = cause.code === "FILE_SYSTEM_FULL" ? "LEDGER_FULL_DISK" : "LEDGER_NOT_WRITABLE";
+    throw new LedgerError(code, `cannot make the state home ${stateHome}`, {
+      cause,
+      hint: "set BEGAT_STATE_HOME to a directory begat may write to",
+    });
+  }
+}
+
+/** Switching to the write-ahead log does not wait for others by itself, whatever time-out is set. */
+async function whenFree(clock: Clock, attempt: () => void): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      attempt();
+      return;
+    } catch (error) {
+      if (!isBusy(error) || tries === 200) throw error;
+      await clock.sleep(25);
+    }
+  }
+}
+
+/** Tables and genesis in one transaction: whatever interrupts it, there is a whole ledger or none. */
+function makeLedger(database: LedgerDatabase, options: OpenLedgerOptions): void {
+  const { stateHome, files, clock, random, cluster = "local", rnode = "local" } = options;
+  configure(database);
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    // Another process may have been quicker.
+    if (!isUnmade(database)) {
+      database.exec("ROLLBACK");
+      return;
+    }
+    const log = ensureSigner(files, random, stateHome, "log");
+    const own = ensureSigner(files, random, stateHome, "rnode", rnode);
+    const origin = `local.begat.invalid/ledger/${Buffer.from(random.bytes(8)).toString("hex")}`;
+    const genesis: GenesisBody = {
+      kind: "genesis",
+      cluster,
+      keys: [log.entry, own.entry],
+      policy: "one machine; keys made at first use",
+    };
+    const { bytes, leaf } = encodeRecord(genesis, { log: origin, seq: 0, prev: NO_RECORD, atMs: clock.nowMs() });
+    makeTables(database);
+    database.prepare("INSERT INTO record (seq, bytes, leaf) VALUES (0, ?, ?)").run(bytes, Buffer.from(leaf, "hex"));
+    database.exec("COMMIT");
+    writePin(files, stateHome, { ledger: leaf, log: origin, size: 1, leaf });
+  } catch (error) {
+    if (database.inTransaction) database.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+interface Row {
+  readonly seq: number;
+  readonly bytes: Buffer;
+  readonly leaf: Buffer;
+}
+
+/** Genesis, the newest records, and the pin. */
+function checkHead(database: LedgerDatabase, path: string, pin: PinRead): { identity: Sha256; origin: string } {
+  const tampered = (what: string) => new LedgerError("LEDGER_TAMPERED", `ledger ${path}: ${what}`);
+  const newest = database.prepare("SELECT seq, bytes, leaf FROM record ORDER BY seq DESC LIMIT ?").all(HEAD_RECORDS);
+  const rows = (newest as Row[]).reverse();
+  const first = database.prepare("SELECT seq, bytes, leaf FROM record WHERE seq = 0").get() as Row | undefined;
+  if (first === undefined || rows.length === 0) throw tampered("record 0 is missing");
+  const genesis = parsed(first, tampered);
+  if (genesis.kind !== "genesis") throw tampered(`record 0 is of kind ${genesis.kind}, not genesis`);
+  let before: Row | undefined;
+  for (const row of rows) {
+    const record = parsed(row, tampered);
+    if (record.seq !== row.seq || record.log !== genesis.log) throw tampered(`record ${row.seq} is from elsewhere`);
+    const follows = before !== undefined && before.seq + 1 === row.seq;
+    if (before !== undefined && (!follows || record.prev !== before.leaf.toString("hex"))) {
+      throw tampered(`record ${row.seq} does not follow record ${before.seq}`);
+    }
+    before = row;
+  }
+  const identity = first.leaf.toString("hex") as Sha256;
+  if (pin.state === "present") {
+    const leafOf = database.prepare("SELECT leaf FROM record WHERE seq = ?").pluck();
+    const size = (rows[rows.length - 1] as Row).seq + 1;
+    const problem = pinProblem(pin.pin, { identity, size }, (seq) => {
+      return (leafOf.get(seq) as Buffer | undefined)?.toString("hex") as Sha256 | undefined;
+    });
+    if (problem !== undefined) {
+      throw new LedgerError("LEDGER_ROLLED_BACK", `ledger ${path} was rolled back or replaced: ${problem}`);
+    }
+  }
+  return { identity, origin: genesis.log };
+}
+
+function parsed(row: Row, tampered: (what: string) => LedgerError): ReturnType<typeof parseRecord> {
+  if (leafHash(row.bytes) !== row.leaf.toString("hex"))
+    throw tampered(`record ${row.seq} does not match its leaf hash`);
+  try {
+    return parseRecord(row.bytes);
+  } catch (cause) {
+    throw new LedgerError("LEDGER_TAMPERED", tampered(`record ${row.seq} cannot be read`).message, { cause });
+  }
+}

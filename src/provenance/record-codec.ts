@@ -1,0 +1,153 @@
+import {
+  BegatError,
+  type CanonicalValue,
+  canonicalJson,
+  compareUtf8,
+  InvariantViolation,
+  parseCanonicalJson,
+  type Sha256,
+  sha256,
+} from "../base/index.ts";
+import type { LedgerRecord, RecordBody } from "./record.ts";
+import { isRecordKind, shapeProblem } from "./record-shape.ts";
+
+export type RecordErrorCode =
+  | "RECORD_MALFORMED"
+  | "RECORD_TOO_LARGE"
+  /** Written by a later begat: cannot be checked here, which is not the same as wrong. */
+  | "RECORD_UNKNOWN_KIND"
+  | "RECORD_UNKNOWN_VERSION";
+
+export class RecordError extends BegatError<RecordErrorCode> {}
+
+/** An entry of a C2SP entry bundle carries its length in 16 bits. */
+export const RECORD_LIMIT_BYTES = 65_535;
+
+/** `prev` of the first record. */
+export const NO_RECORD = "0".repeat(64) as Sha256;
+
+/** RFC 6962 section 2.1: SHA-256(0x00 || record). The chain's link and the Merkle tree's leaf are the same hash. */
+export function leafHash(record: Uint8Array): Sha256 {
+  const prefixed = Buffer.allocUnsafe(record.length + 1);
+  prefixed[0] = 0;
+  prefixed.set(record, 1);
+  return sha256(prefixed);
+}
+
+export interface EncodedRecord {
+  readonly bytes: Buffer;
+  readonly leaf: Sha256;
+}
+
+type Wire = { readonly [member: string]: CanonicalValue | undefined };
+
+/** Names may be anything in `props` and `vars`, but not as members of a record: they are written as sorted pairs. */
+const toPairs = (values: { readonly [name: string]: string }): CanonicalValue =>
+  Object.entries(values).sort((a, b) => compareUtf8(a[0], b[0]));
+
+function toWire(body: RecordBody, frame: Wire): Wire {
+  const wire: { [member: string]: CanonicalValue | undefined } = { ...(body as unknown as Wire), ...frame };
+  if (body.kind === "build.begin") wire.vars = toPairs(body.vars);
+  if ((body.kind === "exec" || body.kind === "fail") && body.props) wire.props = toPairs(body.props);
+  return wire;
+}
+
+/** Text cut in the middle of a character has no UTF-8 form; such a place becomes U+FFFD. */
+function wellFormed(value: CanonicalValue): CanonicalValue {
+  if (typeof value === "string") return value.toWellFormed();
+  if (typeof value !== "object") return value;
+  if (Array.isArray(value)) return value.map(wellFormed);
+  const entries = Object.entries(value as Wire).map(([name, member]) => [
+    name,
+    member === undefined ? undefined : wellFormed(member),
+  ]);
+  return Object.fromEntries(entries) as Wire;
+}
+
+function canonicalText(wire: Wire): string {
+  try {
+    return canonicalJson(wire);
+  } catch (first) {
+    if (!(first instanceof InvariantViolation)) throw first;
+    try {
+      return canonicalJson(wellFormed(wire));
+    } catch (cause) {
+      throw new RecordError("RECORD_MALFORMED", `${wire.kind} record has no canonical form`, { cause });
+    }
+  }
+}
+
+export interface Frame {
+  readonly log: string;
+  readonly seq: number;
+  readonly prev: Sha256;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+}
+
+/**
+ * The bytes of `body` at its place in a ledger.
+ *
+ * @throws {RecordError} `RECORD_MALFORMED` when a member is missing or of the wrong type: what is appended once cannot be
+ *   taken back. `RECORD_TOO_LARGE` above 65,535 bytes.
+ */
+export function encodeRecord(body: RecordBody, frame: Frame): EncodedRecord {
+  const wire = toWire(body, {
+    v: 1,
+    log: frame.log,
+    seq: frame.seq,
+    prev: frame.prev,
+    time: new Date(frame.atMs).toISOString(),
+  });
+  const problem = isRecordKind(body.kind) ? shapeProblem(body.kind, wire) : ".kind is unknown";
+  if (problem !== undefined) throw new RecordError("RECORD_MALFORMED", `${body.kind} record: ${problem}`);
+  const bytes = Buffer.from(canonicalText(wire));
+  if (bytes.length > RECORD_LIMIT_BYTES) {
+    throw new RecordError(
+      "RECORD_TOO_LARGE",
+      `${body.kind} record has ${bytes.length} bytes; a record has at most ${RECORD_LIMIT_BYTES}`,
+    );
+  }
+  return { bytes, leaf: leafHash(bytes) };
+}
+
+function named(pairs: unknown): { readonly [name: string]: string } {
+  return Object.fromEntries(pairs as [string, string][]);
+}
+
+function fromWire(kind: LedgerRecord["kind"], wire: Wire): LedgerRecord {
+  if (kind === "build.begin") return { ...wire, vars: named(wire.vars) } as unknown as LedgerRecord;
+  if (wire.props === undefined) return wire as unknown as LedgerRecord;
+  return { ...wire, props: named(wire.props) } as unknown as LedgerRecord;
+}
+
+/**
+ * Reads a record. Its one verifying rule is that writing it again gives the same bytes; then every member is checked.
+ *
+ * @throws {RecordError} for anything else, whatever the bytes are.
+ */
+export function parseRecord(bytes: Uint8Array): LedgerRecord {
+  let wire: CanonicalValue;
+  try {
+    wire = parseCanonicalJson(bytes);
+  } catch (cause) {
+    throw new RecordError("RECORD_MALFORMED", "record does not parse", { cause });
+  }
+  if (typeof wire !== "object" || Array.isArray(wire)) {
+    throw new RecordError("RECORD_MALFORMED", "record is not an object");
+  }
+  const members = wire as Wire;
+  if (members.v !== 1) {
+    throw new RecordError("RECORD_UNKNOWN_VERSION", `record is of version ${String(members.v)}; this begat reads 1`);
+  }
+  const kind = members.kind;
+  if (!isRecordKind(kind)) {
+    throw new RecordError(
+      "RECORD_UNKNOWN_KIND",
+      `record is of kind ${JSON.stringify(kind)}, which this begat does not know`,
+    );
+  }
+  const problem = shapeProblem(kind, members);
+  if (problem !== undefined) throw new RecordError("RECORD_MALFORMED", `${kind} record: ${problem}`);
+  return fromWire(kind, members);
+}

@@ -1,0 +1,91 @@
+import { type Sha256, sha256 } from "../../src/base/index.ts";
+import type { Clock } from "../../src/ports/index.ts";
+import {
+  type Appended,
+  type Entry,
+  encodeRecord,
+  type GenesisBody,
+  type Ledger,
+  LedgerError,
+  type LedgerRecord,
+  leafHash,
+  NO_RECORD,
+  parseRecord,
+  putListAway,
+  type Signer,
+  signerFromSeed,
+  takeListBack,
+} from "../../src/provenance/index.ts";
+
+/** A ledger that forgets everything when it goes. Durable at once, so it never waits for a window. */
+export class MemoryLedger implements Ledger {
+  readonly origin: string;
+  readonly identity: Sha256;
+  readonly signer: Signer;
+  /** Open to tests that tamper. */
+  readonly rows: { bytes: Buffer; leaf: Sha256 }[] = [];
+  readonly manifests = new Map<Sha256, Buffer>();
+  readonly #clock: Pick<Clock, "nowMs">;
+  #closed = false;
+
+  constructor(clock: Pick<Clock, "nowMs"> = { nowMs: () => 1_767_225_600_000 }, origin = "memory.test/ledger/1") {
+    this.#clock = clock;
+    this.origin = origin;
+    this.signer = signerFromSeed(Buffer.alloc(32, 2), "rnode", "frodo");
+    const genesis: GenesisBody = {
+      kind: "genesis",
+      cluster: "shire",
+      keys: [signerFromSeed(Buffer.alloc(32, 1), "log").entry, this.signer.entry],
+      policy: "test",
+    };
+    this.rows.push(encodeRecord(genesis, { log: origin, seq: 0, prev: NO_RECORD, atMs: clock.nowMs() }));
+    this.identity = this.rows[0]!.leaf;
+  }
+
+  size(): number {
+    return this.rows.length;
+  }
+
+  async append(entries: readonly Entry[]): Promise<readonly Appended[]> {
+    if (this.#closed) throw new LedgerError("LEDGER_CLOSED", "the ledger was closed");
+    const kept = entries.map(putListAway);
+    const added: { bytes: Buffer; leaf: Sha256 }[] = [];
+    let prev = this.rows[this.rows.length - 1]!.leaf;
+    for (const { body } of kept) {
+      const seq = this.rows.length + added.length;
+      const record = encodeRecord(body, { log: this.origin, seq, prev, atMs: this.#clock.nowMs() });
+      added.push(record);
+      prev = record.leaf;
+    }
+    const first = this.rows.length;
+    this.rows.push(...added);
+    for (const { manifests } of kept)
+      for (const { hash, bytes } of manifests) this.manifests.set(hash, Buffer.from(bytes));
+    return added.map(({ leaf }, i) => ({ seq: first + i, leaf }));
+  }
+
+  async flush(): Promise<void> {}
+
+  *read(from: number, to: number): IterableIterator<{ seq: number; bytes: Buffer; leaf: Sha256 }> {
+    for (let seq = Math.max(0, from); seq < Math.min(to, this.rows.length); seq++) yield { seq, ...this.rows[seq]! };
+  }
+
+  record(seq: number): LedgerRecord | undefined {
+    const row = this.rows[seq];
+    if (row === undefined) return undefined;
+    if (leafHash(row.bytes) !== row.leaf) throw new LedgerError("LEDGER_TAMPERED", `record ${seq} was changed`);
+    return takeListBack(parseRecord(row.bytes), (hash) => this.manifest(hash));
+  }
+
+  manifest(hash: Sha256): Buffer | undefined {
+    const bytes = this.manifests.get(hash);
+    if (bytes !== undefined && sha256(bytes) !== hash) {
+      throw new LedgerError("LEDGER_TAMPERED", `manifest ${hash} was changed`);
+    }
+    return bytes;
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+}
