@@ -1,0 +1,21 @@
+// The last words of a test run: each skipped test with its reason, then `N passed, N failed, N skipped`.
+
+/** A test file that could not even be loaded counts as one failure: its tests never had a number. */
+export default class SummaryReporter {
+  onTestRunEnd(modules, unhandledErrors) {
+    const counts = { passed: 0, failed: 0, skipped: 0 };
+    for (const module of modules) {
+      if (module.errors().length > 0) counts.failed++;
+      for (const suite of module.children.allSuites()) if (suite.errors().length > 0) counts.failed++;
+      for (const test of module.children.allTests()) {
+        const { state, note } = test.result();
+        // A test that never came to an end did not pass, whatever the reason.
+        counts[state === "pending" ? "failed" : state]++;
+        if (state === "skipped")
+          console.log(`skipped: ${module.relativeModuleId} > ${test.fullName}${note ? `: ${note}` : ""}`);
+      }
+    }
+    counts.failed += unhandledErrors.length;
+    console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  }
+}
