@@ -16,6 +16,7 @@ fail() {
   exit 1
 }
 
+supported_node="Node $(sed -n 's/^ *"node": "\(.*\)"$/\1/p' package.json)"
 state=.begat/setup
 lock=$state/lock
 
@@ -46,13 +47,14 @@ take_lock() {
 }
 
 check_node() {
-  node=$(command -v node) || fail 'node is not on PATH; begat needs Node 20.19 or later in 20, or 22.12 or later'
+  node=$(command -v node) || fail "node is not on PATH; begat needs $supported_node"
   # One start answers everything: is it supported, its version, its ABI, where its own headers are.
-  facts=$("$node" tools/node-facts.cjs) || fail "$node does not run"
+  facts=$("$node" tools/node-facts.cjs 2> /dev/null) ||
+    fail "$node ($("$node" --version 2> /dev/null || echo 'does not run')) is too old; begat needs $supported_node"
   read -r support version abi headers << FACTS
 $facts
 FACTS
-  [ "$support" = supported ] || fail "$node is version $version; begat needs Node $("$node" tools/node-facts.cjs engines)"
+  [ "$support" = supported ] || fail "$node is version $version; begat needs $supported_node"
 }
 
 # What node_modules was installed from, in one line.
