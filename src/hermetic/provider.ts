@@ -41,8 +41,8 @@ export interface SourceProviderOptions {
 const RESTORED_LIMIT = 100;
 const LOSS_LIMIT = 10;
 
-/** Names of the operating system that hold; `__proto__` and the like do not. */
-const SOURCE_NAME = /^[A-Za-z][A-Za-z0-9_.+-]{0,99}$/;
+/** What can be written as `$name` in a begatfile; and `<name>.json` beside it is nobody else's. */
+const SOURCE_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,99}$/;
 
 /** Sources in `.begat/source/`, pinned by `begat.lock`, kept in the blob store. */
 export function createSourceProvider(options: SourceProviderOptions): SourceProvider {
