@@ -1,0 +1,81 @@
+/** What an option's value must be; `flag` takes none. */
+export type OptionKind =
+  | "flag"
+  | "text"
+  | "count"
+  | "size"
+  | "duration"
+  | { readonly oneOf: readonly [string, ...string[]] };
+
+export interface OptionSpec {
+  /** Without the dashes. */
+  readonly name: string;
+  /** One letter. */
+  readonly short?: string;
+  readonly kind: OptionKind;
+  /** Name of the value in help: `N`, `DIR`. */
+  readonly value?: string;
+  /** May be given several times. */
+  readonly many?: boolean;
+  /** One line for help; lower case. */
+  readonly text: string;
+}
+
+const flag = (name: string, text: string, short?: string): OptionSpec =>
+  short === undefined ? { name, kind: "flag", text } : { name, kind: "flag", text, short };
+
+const DIRECTORY: OptionSpec = {
+  name: "directory",
+  short: "C",
+  kind: "text",
+  value: "DIR",
+  text: "work in DIR, as if begat had been started there",
+};
+const FILE: OptionSpec = {
+  name: "file",
+  short: "f",
+  kind: "text",
+  value: "FILE",
+  many: true,
+  text: "read FILE instead of begatfile; may be repeated",
+};
+const JSON_ANSWER = flag("json", "answer with one JSON document");
+const COLOUR = [flag("color", "colour even where nobody asked"), flag("no-color", "never colour (also: NO_COLOR)")];
+const HELP = flag("help", "show this", "h");
+
+/** Options by what they are for; a verb lists those it has. */
+export const OPTIONS = {
+  directory: [DIRECTORY],
+  workspace: [DIRECTORY, FILE],
+  json: [JSON_ANSWER],
+  every: [...COLOUR, HELP],
+  build: [
+    { name: "jobs", short: "j", kind: "count", value: "N", text: "run at most N chores at once" },
+    flag("keep-going", "after a failure, go on with what does not need it", "k"),
+    flag("dry-run", "say what would run and why; run nothing", "n"),
+    flag("force", "execute the chores of the targets even where an earlier result counts"),
+    {
+      name: "min-isolation",
+      kind: { oneOf: ["none", "contained", "hermetic"] },
+      value: "LEVEL",
+      text: "refuse to run below LEVEL, and results made below it",
+    },
+    {
+      name: "executor",
+      kind: { oneOf: ["bubblewrap", "process"] },
+      value: "NAME",
+      text: "run chores with NAME; default: the one that isolates best",
+    },
+    {
+      name: "outputs",
+      kind: { oneOf: ["targets", "all"] },
+      value: "WHICH",
+      text: "write to the checkout the targets' outputs (default), or all",
+    },
+    flag("offline", "fetch nothing from outside"),
+    { name: "timeout", kind: "duration", value: "TIME", text: "end a chore after TIME where it declares none" },
+    flag("quiet", "print failures, mistakes and warnings only", "q"),
+    flag("verbose", "also cached and skipped chores, and output as it comes", "v"),
+    flag("json", "print every event as a line of JSON"),
+  ],
+} as const satisfies Readonly<Record<string, readonly OptionSpec[]>>;

@@ -1,0 +1,282 @@
+import { OPTIONS, type OptionSpec } from "./option.ts";
+
+/** Everything `begat help` says about a verb, and all that the reader of arguments knows of it. */
+export interface VerbSpec {
+  readonly summary: string;
+  /** After the verb: `[TARGET...]`. */
+  readonly usage: string;
+  /** Paragraphs below the usage line. */
+  readonly text: readonly string[];
+  readonly options: readonly OptionSpec[];
+  /** How many words follow the verb, and what they are called in a complaint. */
+  readonly words: { readonly least: number; readonly most: number; readonly what: string };
+  /** Whether `NAME=VALUE` sets a variable. */
+  readonly overrides: boolean;
+  readonly examples: readonly (readonly [line: string, what: string])[];
+  /** Answers "does it hold", so a failure to look is exit code 5, not 1. */
+  readonly verifies: boolean;
+}
+
+const NONE = { least: 0, most: 0, what: "" };
+const TARGETS = { least: 0, most: Number.POSITIVE_INFINITY, what: "TARGET" };
+const ARTIFACT = { least: 1, most: 1, what: "ARTIFACT" };
+
+export const VERBS = {
+  build: {
+    summary: "build targets (what begat does when no command is named)",
+    usage: "[TARGET...] [NAME=VALUE...]",
+    text: [
+      "A target is an output, a group, or a chore's label; without one, the group `all` is built, else every final output.",
+      "NAME=VALUE sets a variable declared with `?=`; NAME=[a b c] sets a list. What follows `--` is taken as targets.",
+    ],
+    options: [...OPTIONS.workspace, ...OPTIONS.build, ...OPTIONS.every],
+    words: TARGETS,
+    overrides: true,
+    examples: [
+      ["begat", "build the default targets"],
+      ["begat build obj/a.o -j4", "build one file, at most four chores at once"],
+      ["begat build CFLAGS='[-O0 -g]'", "with another value for CFLAGS"],
+      ["begat build -n", "what would run, and why"],
+      ["begat build --json | jq -r 'select(.type==\"chore-failed\").failure.at'", "where chores failed"],
+    ],
+    verifies: false,
+  },
+  init: {
+    summary: "write a small begatfile that works",
+    usage: "",
+    text: ["Writes `begatfile` and a line in `.gitignore`. Refuses where a begatfile is."],
+    options: [...OPTIONS.directory, ...OPTIONS.json, ...OPTIONS.every],
+    words: NONE,
+    overrides: false,
+    examples: [["begat init && begat", "from nothing to a first artifact"]],
+    verifies: false,
+  },
+  fmt: {
+    summary: "format begatfiles in place",
+    usage: "[FILE...]",
+    text: ["Without FILE: `begatfile`. Comments stay. A file with mistakes is reported and left alone."],
+    options: [
+      ...OPTIONS.directory,
+      { name: "check", kind: "flag", text: "change nothing; exit 1 if a file is not formatted" },
+      ...OPTIONS.json,
+      ...OPTIONS.every,
+    ],
+    words: { least: 0, most: Number.POSITIVE_INFINITY, what: "FILE" },
+    overrides: false,
+    examples: [
+      ["begat fmt", "format ./begatfile"],
+      ["begat fmt --check *.begat", "in CI"],
+    ],
+    verifies: false,
+  },
+  check: {
+    summary: "read the begatfiles and report every mistake",
+    usage: "[NAME=VALUE...]",
+    text: ["Nothing is built, fetched or recorded. Exit 1 if there is a mistake."],
+    options: [...OPTIONS.workspace, ...OPTIONS.json, ...OPTIONS.every],
+    words: NONE,
+    overrides: true,
+    examples: [
+      ["begat check", ""],
+      ["begat check -f lua.begat --json", "for an editor"],
+    ],
+    verifies: false,
+  },
+  graph: {
+    summary: "print what needs what",
+    usage: "[TARGET...] [NAME=VALUE...]",
+    text: ["With TARGET, only what it needs."],
+    options: [
+      ...OPTIONS.workspace,
+      { name: "format", kind: { oneOf: ["dot", "json"] }, value: "FORMAT", text: "dot (default) or json" },
+      { name: "json", kind: "flag", text: "the same as --format json" },
+      ...OPTIONS.every,
+    ],
+    words: TARGETS,
+    overrides: true,
+    examples: [
+      ["begat graph | dot -Tsvg > graph.svg", "draw it"],
+      ["begat graph prog --format json", "for programs"],
+    ],
+    verifies: false,
+  },
+  why: {
+    summary: "say why a chore was executed the last time",
+    usage: "TARGET",
+    text: [
+      "TARGET is an output or a chore's label. Compares its newest execution with the one before, from the ledger.",
+    ],
+    options: [...OPTIONS.workspace, ...OPTIONS.json, ...OPTIONS.every],
+    words: { least: 1, most: 1, what: "TARGET" },
+    overrides: true,
+    examples: [
+      ["begat why obj/a.o", ""],
+      ["begat why 'compile(src/a.c)'", "by label"],
+    ],
+    verifies: true,
+  },
+  log: {
+    summary: "list the ledger's newest records, or show one",
+    usage: "[RECORD]",
+    text: [
+      "RECORD is a number, a chore's label, an output, or a digest; then everything kept about it is shown, with what it printed.",
+    ],
+    options: [
+      ...OPTIONS.directory,
+      { name: "limit", short: "n", kind: "count", value: "N", text: "the newest N records (default 20)" },
+      {
+        name: "kind",
+        kind: { oneOf: ["genesis", "build.begin", "exec", "hits", "fail", "build.end", "ingest"] },
+        value: "KIND",
+        many: true,
+        text: "only records of KIND; may be repeated",
+      },
+      ...OPTIONS.json,
+      ...OPTIONS.every,
+    ],
+    words: { least: 0, most: 1, what: "RECORD" },
+    overrides: false,
+    examples: [
+      ["begat log -n 50 --kind fail", "the last 50 failures"],
+      ["begat log 'compile(src/a.c)'", "its newest execution, with all its output"],
+    ],
+    verifies: false,
+  },
+  "prov show": {
+    summary: "say who made an artifact, from what, and how",
+    usage: "ARTIFACT",
+    text: ["ARTIFACT is a path or a SHA-256."],
+    options: [...OPTIONS.directory, ...OPTIONS.json, ...OPTIONS.every],
+    words: ARTIFACT,
+    overrides: false,
+    examples: [["begat prov show prog", ""]],
+    verifies: true,
+  },
+  "prov tree": {
+    summary: "show an artifact's origin down to its sources",
+    usage: "ARTIFACT",
+    text: ["ARTIFACT is a path or a SHA-256."],
+    options: [
+      ...OPTIONS.directory,
+      { name: "depth", kind: "count", value: "N", text: "go down at most N executions" },
+      { name: "sources", kind: "flag", text: "list the sources only" },
+      ...OPTIONS.json,
+      ...OPTIONS.every,
+    ],
+    words: ARTIFACT,
+    overrides: false,
+    examples: [
+      ["begat prov tree prog --depth 2", ""],
+      ["begat prov tree prog --sources", "every file it was made from"],
+    ],
+    verifies: true,
+  },
+  "ledger verify": {
+    summary: "check the ledger: chain, records, signatures, pin",
+    usage: "",
+    text: ["Exit 0 if it holds, 3 if it was tampered with, 4 if it was rolled back, 5 if it cannot be read."],
+    options: [
+      { name: "no-signatures", kind: "flag", text: "check the chain only, which is ten times faster" },
+      ...OPTIONS.json,
+      ...OPTIONS.every,
+    ],
+    words: NONE,
+    overrides: false,
+    examples: [["begat ledger verify --json", ""]],
+    verifies: true,
+  },
+  "cache stats": {
+    summary: "say what the cache holds",
+    usage: "",
+    text: [],
+    options: [...OPTIONS.json, ...OPTIONS.every],
+    words: NONE,
+    overrides: false,
+    examples: [["begat cache stats", ""]],
+    verifies: false,
+  },
+  "cache verify": {
+    summary: "hash every blob again; set bad ones aside",
+    usage: "",
+    text: ["Exit 3 if a blob was not what it should be; it is moved away and made again when needed."],
+    options: [...OPTIONS.json, ...OPTIONS.every],
+    words: NONE,
+    overrides: false,
+    examples: [["begat cache verify", ""]],
+    verifies: true,
+  },
+  "cache gc": {
+    summary: "remove least recently used blobs down to a size",
+    usage: "--max-size SIZE",
+    text: ["What a running build uses, and what the ledger needs to be verified, stays."],
+    options: [
+      { name: "max-size", kind: "size", value: "SIZE", text: "keep at most SIZE, such as 500M or 20G" },
+      { name: "dry-run", short: "n", kind: "flag", text: "remove nothing; say what would be" },
+      ...OPTIONS.json,
+      ...OPTIONS.every,
+    ],
+    words: NONE,
+    overrides: false,
+    examples: [["begat cache gc --max-size 20G", ""]],
+    verifies: false,
+  },
+  doctor: {
+    summary: "look at this machine: what works, what is missing",
+    usage: "",
+    text: ["Exit 1 if something begat needs is broken."],
+    options: [...OPTIONS.directory, ...OPTIONS.json, ...OPTIONS.every],
+    words: NONE,
+    overrides: false,
+    examples: [["begat doctor", ""]],
+    verifies: false,
+  },
+  completion: {
+    summary: "print completions for a shell",
+    usage: "bash|zsh|fish",
+    text: [],
+    options: [...OPTIONS.every],
+    words: { least: 1, most: 1, what: "bash, zsh or fish" },
+    overrides: false,
+    examples: [
+      ["source <(begat completion bash)", "in ~/.bashrc"],
+      ["begat completion fish > ~/.config/fish/completions/begat.fish", ""],
+    ],
+    verifies: false,
+  },
+  version: {
+    summary: "print the version",
+    usage: "",
+    text: [],
+    options: [...OPTIONS.json, ...OPTIONS.every],
+    words: NONE,
+    overrides: false,
+    examples: [["begat --version", "the same"]],
+    verifies: false,
+  },
+  help: {
+    summary: "explain a command",
+    usage: "[COMMAND]",
+    text: [],
+    options: [...OPTIONS.every],
+    words: { least: 0, most: 2, what: "COMMAND" },
+    overrides: false,
+    examples: [["begat help prov tree", ""]],
+    verifies: false,
+  },
+} as const satisfies Readonly<Record<string, VerbSpec>>;
+
+export type Verb = keyof typeof VERBS;
+
+export const VERB_NAMES = Object.keys(VERBS) as readonly Verb[];
+
+export function verbSpec(verb: Verb): VerbSpec {
+  return VERBS[verb];
+}
+
+/** `show`, `tree` for `prov`; empty for a verb of one word. */
+export function subcommandsOf(word: string): readonly string[] {
+  return VERB_NAMES.filter((verb) => verb.startsWith(`${word} `)).map((verb) => verb.slice(word.length + 1));
+}
+
+/** First words of all verbs, each once. */
+export const FIRST_WORDS: readonly string[] = [...new Set(VERB_NAMES.map((verb) => verb.split(" ")[0] ?? verb))];

@@ -1,0 +1,117 @@
+import { codeOf, parseIsolationLevel } from "../../base/index.ts";
+import type { BuildSummary } from "../../scheduler/index.ts";
+import { meantVerb } from "../arguments.ts";
+import { type Context, workspaceOptions } from "../context.ts";
+import { EXIT, exitCodeOfFailure, exitCodeOfSignal, UsageError } from "../exit-code.ts";
+import type { StopSignal } from "../host.ts";
+import { createJsonRenderer } from "../render/json.ts";
+import { createNarrator, noticeText } from "../render/narrator.ts";
+import { createPlainRenderer } from "../render/plain.ts";
+import type { Renderer } from "../render/renderer.ts";
+import { createTerminalRenderer } from "../render/terminal.ts";
+import type { BuildOptions } from "../services.ts";
+
+/** Executed chores with a line of their own on a terminal; a log has them all. */
+const TERMINAL_LINES = 40;
+
+export async function build(context: Context): Promise<number> {
+  const { args, host } = context;
+  const options = buildOptions(context);
+  const cancellation = new AbortController();
+  const renderer = chooseRenderer(context);
+  let stoppedBy: StopSignal | undefined;
+
+  const stop = (signal: StopSignal) => () => {
+    if (stoppedBy !== undefined) {
+      renderer.finish();
+      host.abandon(exitCodeOfSignal(signal));
+      return;
+    }
+    stoppedBy = signal;
+    const again = signal === "SIGINT" ? "Ctrl-C again" : `${signal} again`;
+    renderer.cancelling(`cancelling: ending what runs (${again} stops at once)\n`);
+    cancellation.abort();
+  };
+  const unwatch = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((signal) => host.onSignal(signal, stop(signal)));
+  host.onOutputClosed(() => cancellation.abort());
+
+  let summary: BuildSummary;
+  try {
+    const services = await context.services();
+    summary = await services.build(options, (event) => renderer.onEvent(event), cancellation.signal);
+    renderer.finish();
+  } catch (error) {
+    renderer.finish();
+    if (stoppedBy !== undefined && isCancellation(error)) return exitCodeOfSignal(stoppedBy);
+    if (host.outputClosed()) return EXIT.outputClosed;
+    hintAtVerb(context, exitCodeOfFailure(codeOf(error), false));
+    throw error;
+  } finally {
+    for (const undo of unwatch) undo();
+  }
+  if (summary.outcome === "ok") return EXIT.ok;
+  if (stoppedBy !== undefined) return exitCodeOfSignal(stoppedBy);
+  if (host.outputClosed()) return EXIT.outputClosed;
+  if (summary.outcome === "refused" && !args.flags.has("json")) hintAtVerb(context, EXIT.failed);
+  return EXIT.failed;
+}
+
+function buildOptions(context: Context): BuildOptions {
+  const { flags, words } = context.args;
+  if (flags.has("quiet") && flags.has("verbose")) {
+    throw new UsageError("--quiet and --verbose contradict each other", { verb: "build" });
+  }
+  const executor = flags.text("executor");
+  return {
+    ...workspaceOptions(context),
+    targets: words,
+    jobs: flags.number("jobs"),
+    keepGoing: flags.has("keep-going"),
+    dryRun: flags.has("dry-run"),
+    force: flags.has("force"),
+    minIsolation: parseIsolationLevel(flags.text("min-isolation") ?? ""),
+    executor: executor === "bubblewrap" || executor === "process" ? executor : undefined,
+    outputs: flags.text("outputs") === "all" ? "all" : "targets",
+    offline: flags.has("offline"),
+    timeoutMs: flags.number("timeout"),
+    verbose: flags.has("verbose"),
+  };
+}
+
+function chooseRenderer({ args, host, paint }: Context): Renderer {
+  const { flags } = args;
+  if (flags.has("json")) return createJsonRenderer(host.stdout, host.every);
+  const onTerminal = host.stdout.isTerminal;
+  const narrator = createNarrator({
+    paint,
+    quiet: flags.has("quiet"),
+    verbose: flags.has("verbose"),
+    lineBudget: onTerminal ? TERMINAL_LINES : Number.POSITIVE_INFINITY,
+  });
+  const live = onTerminal && !flags.has("quiet") && !flags.has("dry-run") && redraws(host.env);
+  if (!live) return createPlainRenderer(host.stdout, narrator, host.every);
+  return createTerminalRenderer(host.stdout, narrator, {
+    every: host.every,
+    now: host.now,
+    colour: paint.enabled,
+    load: () => host.loadLive(),
+  });
+}
+
+/** A CI system's "terminal" keeps every picture of a live view, one below the other. */
+function redraws(env: Context["host"]["env"]): boolean {
+  const ci = [env.CI, env.CONTINUOUS_INTEGRATION].some((set) => set !== undefined && set !== "0" && set !== "false");
+  return !ci && env.TERM !== "dumb";
+}
+
+function isCancellation(error: unknown): boolean {
+  return codeOf(error) === "EXECUTOR_CANCELLED" || (error instanceof Error && error.name === "AbortError");
+}
+
+/** `begat bulid` was read as a target; say so where nothing came of it. */
+function hintAtVerb({ args, host, paint }: Context, exitCode: number): void {
+  const verb = meantVerb(args);
+  if (verb === undefined || (exitCode !== EXIT.failed && exitCode !== EXIT.usage)) return;
+  const taken = `"${args.words[0]}" is no command, so it was taken as a target; did you mean "begat ${verb}"?`;
+  host.stderr.write(noticeText("note", taken, undefined, paint));
+}

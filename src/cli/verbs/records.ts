@@ -1,0 +1,114 @@
+import { answer, type Context, directoryOf, workspaceOptions } from "../context.ts";
+import { EXIT } from "../exit-code.ts";
+import { counted } from "../quantity.ts";
+import { changesText, executionText, provText, sourcesText, treeText } from "../render/execution.ts";
+import { printedText } from "../render/failure.ts";
+import { documentText } from "../render/json.ts";
+import { noticeText } from "../render/narrator.ts";
+import { oneLine } from "../render/sanitise.ts";
+import { tableText } from "../render/table.ts";
+import type { ExecutionView, LogView, Proven, WhyView } from "../services.ts";
+
+const DEFAULT_LIMIT = 20;
+
+export async function why(context: Context): Promise<number> {
+  const services = await context.services();
+  const proven = await services.why(workspaceOptions(context), context.args.words[0] ?? "");
+  return answerProven(context, proven, (view) => whyText(context, view));
+}
+
+function whyText({ paint }: Context, view: WhyView): string {
+  const { execution, previous } = view;
+  const outcome = execution.kind === "fail" ? paint.red(`failed (${oneLine(execution.detail ?? "")})`) : "executed";
+  let text = `${paint.bold(oneLine(execution.chore))} was ${outcome}, ${execution.startedAt}, record ${execution.seq}\n`;
+  text += `${paint.dim("because")}   ${oneLine(view.reason)}\n`;
+  if (previous !== undefined) {
+    text += `${paint.dim("compared")}  with record ${previous.seq}, ${previous.startedAt}\n`;
+    text += view.changes.length === 0 ? "  nothing that counts differs\n" : changesText(view.changes, paint);
+  }
+  if (view.now !== undefined) text += `${paint.dim("now")}       ${oneLine(view.now)}\n`;
+  return text;
+}
+
+export async function log(context: Context): Promise<number> {
+  const { flags, words } = context.args;
+  const about = words[0];
+  const services = await context.services();
+  const view = await services.log({
+    directory: directoryOf(context),
+    about,
+    limit: flags.number("limit") ?? DEFAULT_LIMIT,
+    kinds: flags.texts("kind"),
+  });
+  answer(context, view, () => logText(context, view));
+  const nothing = about !== undefined && view.lines.length === 0 && view.execution === undefined;
+  if (!nothing) return EXIT.ok;
+  const message = `no record is about "${about}"`;
+  if (!flags.has("json")) context.host.stderr.write(noticeText("error", message, undefined, context.paint));
+  return EXIT.failed;
+}
+
+function logText({ paint }: Context, view: LogView): string {
+  if (view.execution !== undefined) {
+    let text = executionText(view.execution, paint);
+    for (const stream of ["stdout", "stderr"] as const) {
+      const printed = view.printed?.[stream] ?? "";
+      if (printed === "") continue;
+      text += `${paint.dim(`-- ${stream} --`)}\n${printedText(printed, view.execution.chore, paint, true)}`;
+    }
+    return text;
+  }
+  if (view.lines.length === 0) return `${view.ledgerSize === 0 ? "the ledger is empty" : "no such records"}\n`;
+  const rows = view.lines.map(({ seq, time, kind, subject, detail }) => [
+    String(seq),
+    time,
+    kind,
+    [oneLine(subject), oneLine(detail)].filter((part) => part !== "").join(": "),
+  ]);
+  const colour = (cell: string, column: number, row: number) => {
+    if (column === 1) return paint.dim(cell);
+    return column === 2 && rows[row]?.[2] === "fail" ? paint.red(cell) : cell;
+  };
+  const more = view.ledgerSize - view.lines.length;
+  const rest = more > 0 ? paint.dim(`${counted(view.ledgerSize, "record")} in all\n`) : "";
+  return tableText(rows, { right: new Set([0]), paint: colour }) + rest;
+}
+
+export async function provShow(context: Context): Promise<number> {
+  const services = await context.services();
+  const proven = await services.provShow({ directory: directoryOf(context), artifact: context.args.words[0] ?? "" });
+  const code = answerProven(context, proven, (view) => provText(view, context.paint));
+  if (!proven.found || code !== EXIT.ok) return code;
+  return exitCodeOf(proven.answer.execution);
+}
+
+export async function provTree(context: Context): Promise<number> {
+  const { flags, words } = context.args;
+  const services = await context.services();
+  const sourcesOnly = flags.has("sources");
+  const proven = await services.provTree({
+    directory: directoryOf(context),
+    artifact: words[0] ?? "",
+    depth: flags.number("depth"),
+    sourcesOnly,
+  });
+  return answerProven(context, proven, (root) =>
+    sourcesOnly ? sourcesText(root, context.paint) : treeText(root, context.paint),
+  );
+}
+
+function exitCodeOf(execution: ExecutionView): number {
+  if (execution.signature === "broken") return EXIT.tampered;
+  return execution.signature === "holds" ? EXIT.ok : EXIT.failed;
+}
+
+function answerProven<T extends object>(context: Context, proven: Proven<T>, text: (answer: T) => string): number {
+  const { args, host, paint } = context;
+  if (proven.found) {
+    answer(context, { found: true, answer: proven.answer }, () => text(proven.answer));
+    return EXIT.ok;
+  }
+  if (args.flags.has("json")) host.stdout.write(documentText(args.verb, proven));
+  else host.stderr.write(noticeText("error", `not proven: ${proven.because}`, proven.hint, paint));
+  return EXIT.failed;
+}
