@@ -1,6 +1,14 @@
 import type { KeyObject } from "node:crypto";
-import { parseSha256, type Sha256, sha256 } from "../base/index.ts";
-import { type DsseEnvelope, dsseEnvelope, IN_TOTO_PAYLOAD, publicKeyFrom, signDsse, verifyDsse } from "./dsse.ts";
+import { type Sha256, sha256 } from "../base/index.ts";
+import {
+  type DsseEnvelope,
+  dsseEnvelope,
+  IN_TOTO_PAYLOAD,
+  publicKeyFrom,
+  signDsse,
+  verifyDsse,
+  verifyDsseSoon,
+} from "./dsse.ts";
 import { type Signer, spkiOf } from "./keys.ts";
 import { type Ledger, LedgerError } from "./ledger.ts";
 import { choreKey } from "./long-lists.ts";
@@ -109,13 +117,12 @@ export type SignatureVerdict =
   | { readonly ok: true; readonly listing: ActionListing }
   | { readonly ok: false; readonly reason: SignatureProblem; readonly because: string };
 
-/** Whether the rnode key that the record names is endorsed and signed exactly the statement the record implies. */
-export function verifyExecution(
-  record: ExecutionRecord,
-  keys: KeyRing,
-  ledger: Ledger,
-  lister: InputLister,
-): SignatureVerdict {
+type Unsigned =
+  | { readonly ok: true; readonly listing: ActionListing; readonly statement: string; readonly publicKey: KeyObject }
+  | { readonly ok: false; readonly reason: SignatureProblem; readonly because: string };
+
+/** Everything about a record's signature but the curve arithmetic. */
+function unsigned(record: ExecutionRecord, keys: KeyRing, ledger: Ledger, lister: InputLister): Unsigned {
   const key = keys.get(record.key);
   if (key === undefined || key.entry.role !== "rnode") {
     const because = `key ${record.key.slice(0, 12)} is no endorsed rnode key`;
@@ -129,11 +136,38 @@ export function verifyExecution(
     return { ok: false, reason: "manifest-missing", because };
   }
   const statement = slsaStatement(record, listing, record.log);
-  if (parseSha256(record.stmt) !== sha256(statement)) {
+  if (record.stmt !== sha256(statement)) {
     return { ok: false, reason: "bad-signature", because: "the record does not imply the statement it names" };
   }
-  if (!verifyDsse(key.publicKey, IN_TOTO_PAYLOAD, statement, record.sig)) {
-    return { ok: false, reason: "bad-signature", because: `the signature is not by key ${record.key.slice(0, 12)}` };
-  }
-  return { ok: true, listing };
+  return { ok: true, listing, statement, publicKey: key.publicKey };
+}
+
+function signedBy(record: ExecutionRecord, listing: ActionListing, holds: boolean): SignatureVerdict {
+  if (holds) return { ok: true, listing };
+  return { ok: false, reason: "bad-signature", because: `the signature is not by key ${record.key.slice(0, 12)}` };
+}
+
+/** Whether the rnode key that the record names is endorsed and signed exactly the statement the record implies. */
+export function verifyExecution(
+  record: ExecutionRecord,
+  keys: KeyRing,
+  ledger: Ledger,
+  lister: InputLister,
+): SignatureVerdict {
+  const ready = unsigned(record, keys, ledger, lister);
+  if (!ready.ok) return ready;
+  return signedBy(record, ready.listing, verifyDsse(ready.publicKey, IN_TOTO_PAYLOAD, ready.statement, record.sig));
+}
+
+/** `verifyExecution` with the arithmetic done in Node's thread pool. */
+export async function proveSignature(
+  record: ExecutionRecord,
+  keys: KeyRing,
+  ledger: Ledger,
+  lister: InputLister,
+): Promise<SignatureVerdict> {
+  const ready = unsigned(record, keys, ledger, lister);
+  if (!ready.ok) return ready;
+  const holds = await verifyDsseSoon(ready.publicKey, IN_TOTO_PAYLOAD, ready.statement, record.sig);
+  return signedBy(record, ready.listing, holds);
 }

@@ -173,6 +173,8 @@ function checkHead(database: LedgerDatabase, path: string, pin: PinRead): { iden
 }
 
 function parsed(row: Row, tampered: (what: string) => LedgerError): ReturnType<typeof parseRecord> {
+  if (!Buffer.isBuffer(row.bytes) || !Buffer.isBuffer(row.leaf))
+    throw tampered(`record ${row.seq} is not made of bytes`);
   if (leafHash(row.bytes) !== row.leaf.toString("hex"))
     throw tampered(`record ${row.seq} does not match its leaf hash`);
   try {

@@ -115,7 +115,10 @@ export class SqliteLedger implements Ledger {
   *read(from: number, to: number): IterableIterator<{ seq: number; bytes: Buffer; leaf: Sha256 }> {
     for (let next = Math.max(0, from); next < to; ) {
       const rows = this.#reading(() => this.#statements.range.all(next, Math.min(to, next + CHUNK)) as Row[]);
-      for (const { seq, bytes, leaf } of rows) yield { seq, bytes, leaf: leaf.toString("hex") as Sha256 };
+      for (const row of rows) {
+        this.#checkTypes(row);
+        yield { seq: row.seq, bytes: row.bytes, leaf: row.leaf.toString("hex") as Sha256 };
+      }
       if (rows.length === 0) return;
       next = (rows[rows.length - 1] as Row).seq + 1;
     }
@@ -131,9 +134,17 @@ export class SqliteLedger implements Ledger {
   manifest(hash: Sha256): Buffer | undefined {
     const bytes = this.#reading(() => this.#statements.manifest.get(Buffer.from(hash, "hex")) as Buffer | undefined);
     if (bytes === undefined) return undefined;
+    if (!Buffer.isBuffer(bytes)) throw new LedgerError("LEDGER_TAMPERED", `manifest ${hash} is not made of bytes`);
     const found = sha256(bytes);
     if (found === hash) return bytes;
     throw new LedgerError("LEDGER_TAMPERED", `manifest ${hash} has digest ${found}`);
+  }
+
+  /** What SQLite itself finds wrong with the file; empty when nothing. Reads all of it. */
+  checkStorage(): readonly string[] {
+    const lines = this.#reading(() => this.#database.pragma("integrity_check(20)", { simple: false }));
+    const found = (lines as { integrity_check: string }[]).map((line) => line.integrity_check);
+    return found.length === 1 && found[0] === "ok" ? [] : found;
   }
 
   close(): void {
@@ -276,7 +287,14 @@ export class SqliteLedger implements Ledger {
     return { size: row.seq + 1, leaf };
   }
 
+  /** A damaged row may hold anything, whatever the table was made for. */
+  #checkTypes(row: Row): void {
+    if (Buffer.isBuffer(row.bytes) && Buffer.isBuffer(row.leaf)) return;
+    throw new LedgerError("LEDGER_TAMPERED", `record ${row.seq} of ledger ${this.path} is not made of bytes`);
+  }
+
   #parsed(row: Row): LedgerRecord {
+    this.#checkTypes(row);
     const leaf = leafHash(row.bytes);
     if (leaf !== row.leaf.toString("hex")) {
       throw new LedgerError("LEDGER_TAMPERED", `record ${row.seq} has leaf hash ${leaf}, not the one kept beside it`);

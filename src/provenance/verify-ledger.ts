@@ -1,0 +1,282 @@
+import { codeOf, explain, type Sha256 } from "../base/index.ts";
+import { BuildAccounts } from "./build-accounts.ts";
+import { endorsedKeys, type KeyRing, proveSignature } from "./execution-signing.ts";
+import { type Ledger, LedgerError } from "./ledger.ts";
+import { parseHits, takeListBack } from "./long-lists.ts";
+import { type PinRead, pinProblem } from "./pin.ts";
+import type { ExecutionRecord, HitsBody, LedgerRecord } from "./record.ts";
+import { leafHash, NO_RECORD, parseRecord, RecordError } from "./record-codec.ts";
+import type { InputLister } from "./statement.ts";
+
+export type LedgerVerdictWord = "holds" | "not proven" | "tampered" | "rolled back" | "could not check";
+
+/** Exit codes of every verifying verb. 2 is left to usage. */
+export const VERDICT_EXIT_CODES: { readonly [word in LedgerVerdictWord]: number } = {
+  holds: 0,
+  "not proven": 1,
+  tampered: 3,
+  "rolled back": 4,
+  "could not check": 5,
+};
+
+/** Gravest first: what the verdict is when there are findings of several kinds. */
+const GRAVITY: readonly LedgerVerdictWord[] = ["tampered", "rolled back", "could not check", "not proven"];
+
+export interface LedgerFinding {
+  readonly verdict: Exclude<LedgerVerdictWord, "holds">;
+  /** Record it is about. */
+  readonly seq: number | undefined;
+  readonly message: string;
+}
+
+export interface LedgerVerdict {
+  readonly verdict: LedgerVerdictWord;
+  readonly exitCode: number;
+  readonly identity: Sha256 | undefined;
+  /** Records looked at. */
+  readonly size: number;
+  /** Leaf hash of the last of them. */
+  readonly head: Sha256 | undefined;
+  readonly executions: number;
+  readonly signatures: number;
+  readonly builds: { readonly finished: number; readonly unfinished: number };
+  /** Gravest first; at most 100, then one that counts the rest. */
+  readonly findings: readonly LedgerFinding[];
+  /** No fault, but worth knowing. */
+  readonly notes: readonly string[];
+}
+
+export interface VerifyLedgerOptions {
+  /** Check every execution's signature; needs `lister`. */
+  readonly signatures: boolean;
+  readonly lister: InputLister;
+  /** What was remembered outside the ledger; read it before the ledger is opened. */
+  readonly pin?: PinRead;
+  /** What the storage finds wrong with itself, e.g. `SqliteLedger.checkStorage`. */
+  readonly storage?: () => readonly string[];
+  readonly onProgress?: (done: number, size: number) => void;
+}
+
+/** Signatures being checked at once: enough to keep every thread of the pool busy. */
+const IN_FLIGHT = 32;
+const FINDING_LIMIT = 100;
+
+/**
+ * Checks a whole ledger: every record's bytes, hash, link and members; the manifests they name; that hits point at travails;
+ * the books of every build; the pin; and each signature over its regenerated statement. Collects what it finds and never
+ * throws for what the ledger holds.
+ */
+export async function verifyLedger(ledger: Ledger, options: VerifyLedgerOptions): Promise<LedgerVerdict> {
+  const verification = new Verification(ledger, options);
+  try {
+    await verification.run();
+  } catch (error) {
+    verification.add(verdictOf(error), undefined, explain(error));
+  }
+  return verification.verdict();
+}
+
+/** The verdict on a ledger that could not even be opened. */
+export function verdictOfFailure(error: unknown): LedgerVerdict {
+  const word = verdictOf(error);
+  return {
+    verdict: word,
+    exitCode: VERDICT_EXIT_CODES[word],
+    identity: undefined,
+    size: 0,
+    head: undefined,
+    executions: 0,
+    signatures: 0,
+    builds: { finished: 0, unfinished: 0 },
+    findings: [{ verdict: word, seq: undefined, message: explain(error) }],
+    notes: [],
+  };
+}
+
+function verdictOf(error: unknown): Exclude<LedgerVerdictWord, "holds"> {
+  switch (codeOf(error)) {
+    case "LEDGER_TAMPERED":
+    case "LEDGER_UNREADABLE":
+    case "RECORD_MALFORMED":
+    case "CANONICAL_JSON_MALFORMED":
+      return "tampered";
+    case "LEDGER_ROLLED_BACK":
+      return "rolled back";
+    default:
+      return "could not check";
+  }
+}
+
+class Verification {
+  readonly #ledger: Ledger;
+  readonly #options: VerifyLedgerOptions;
+  readonly #findings: LedgerFinding[] = [];
+  readonly #notes: string[] = [];
+  readonly #accounts = new BuildAccounts();
+  /** Action of each travail that may be used again, by seq: what hits may point at. */
+  readonly #travails = new Map<number, Sha256>();
+  readonly #checking = new Set<Promise<void>>();
+  #keys: KeyRing = new Map();
+  #leaves = 0;
+  #head: Sha256 = NO_RECORD;
+  #pinnedLeaf: Sha256 | undefined;
+  #executions = 0;
+  #signatures = 0;
+
+  constructor(ledger: Ledger, options: VerifyLedgerOptions) {
+    this.#ledger = ledger;
+    this.#options = options;
+  }
+
+  add(verdict: LedgerFinding["verdict"], seq: number | undefined, message: string): void {
+    this.#findings.push({ verdict, seq, message });
+  }
+
+  async run(): Promise<void> {
+    const { storage, onProgress, pin } = this.#options;
+    for (const line of storage?.() ?? []) this.add("tampered", undefined, `the database is damaged: ${line}`);
+    const size = this.#ledger.size();
+    try {
+      for (const row of this.#ledger.read(0, size)) {
+        await this.#row(row);
+        if (this.#leaves % 1_000 === 0) onProgress?.(this.#leaves, size);
+      }
+    } finally {
+      await Promise.all(this.#checking);
+    }
+    if (this.#leaves < size) this.add("tampered", this.#leaves, `records ${this.#leaves} to ${size - 1} are missing`);
+    if (this.#leaves === 0) this.add("tampered", 0, "there is not even a genesis record");
+    for (const { build, beganAt } of this.#accounts.unfinished()) {
+      this.#notes.push(`build ${build} (record ${beganAt}) has no end: it is under way, or it was interrupted`);
+    }
+    this.#comparePin(pin ?? { state: "absent" });
+    onProgress?.(this.#leaves, size);
+  }
+
+  verdict(): LedgerVerdict {
+    const gravity = (finding: LedgerFinding) => GRAVITY.indexOf(finding.verdict);
+    const findings = [...this.#findings].sort((a, b) => gravity(a) - gravity(b) || (a.seq ?? -1) - (b.seq ?? -1));
+    const word = findings[0]?.verdict ?? "holds";
+    const shown = findings.slice(0, FINDING_LIMIT);
+    const rest = findings.length - shown.length;
+    if (rest > 0) shown.push({ verdict: shown[0]!.verdict, seq: undefined, message: `and ${rest} more` });
+    return {
+      verdict: word,
+      exitCode: VERDICT_EXIT_CODES[word],
+      identity: this.#ledger.identity,
+      size: this.#leaves,
+      head: this.#leaves === 0 ? undefined : this.#head,
+      executions: this.#executions,
+      signatures: this.#signatures,
+      builds: { finished: this.#accounts.finished, unfinished: this.#accounts.unfinished().length },
+      findings: shown,
+      notes: this.#notes,
+    };
+  }
+
+  async #row(row: { readonly seq: number; readonly bytes: Buffer; readonly leaf: Sha256 }): Promise<void> {
+    const expected = this.#leaves;
+    if (row.seq !== expected) {
+      this.add("tampered", expected, `records ${expected} to ${row.seq - 1} are missing`);
+      this.#leaves = row.seq;
+    }
+    const leaf = leafHash(row.bytes);
+    if (leaf !== row.leaf) {
+      this.add("tampered", row.seq, `leaf hash is ${leaf.slice(0, 12)}, kept beside it is ${row.leaf.slice(0, 12)}`);
+    }
+    const prev = this.#head;
+    this.#head = leaf;
+    this.#leaves = row.seq + 1;
+    const { pin } = this.#options;
+    if (pin?.state === "present" && row.seq === pin.pin.size - 1) this.#pinnedLeaf = leaf;
+    const record = this.#parse(row);
+    if (record === undefined) return;
+    if (record.seq !== row.seq) this.add("tampered", row.seq, `the record says it is number ${record.seq}`);
+    if (record.log !== this.#ledger.origin) this.add("tampered", row.seq, `the record is of ledger ${record.log}`);
+    if (record.prev !== prev) this.add("tampered", row.seq, `does not follow the record before it`);
+    if ((record.kind === "genesis") !== (row.seq === 0)) {
+      this.add("tampered", row.seq, row.seq === 0 ? "is not a genesis record" : "is a second genesis record");
+    }
+    await this.#meaning(record, leaf);
+  }
+
+  #parse(row: { readonly seq: number; readonly bytes: Buffer }): LedgerRecord | undefined {
+    try {
+      return takeListBack(parseRecord(row.bytes), (hash) => this.#ledger.manifest(hash));
+    } catch (error) {
+      const later = error instanceof RecordError && error.code.startsWith("RECORD_UNKNOWN");
+      const known = error instanceof RecordError || error instanceof LedgerError;
+      this.add(later ? "could not check" : known ? "tampered" : verdictOf(error), row.seq, explain(error));
+      return undefined;
+    }
+  }
+
+  async #meaning(record: LedgerRecord, leaf: Sha256): Promise<void> {
+    const problem = this.#accounts.enter(record);
+    if (problem !== undefined) this.add("not proven", record.seq, problem);
+    if (record.kind === "genesis") {
+      if (leaf !== this.#ledger.identity)
+        this.add("tampered", record.seq, "genesis is not what the ledger was opened by");
+      this.#keys = endorsedKeys(this.#ledger);
+    }
+    if (record.kind === "hits") this.#hits(record);
+    if (record.kind !== "exec" && record.kind !== "fail") return;
+    this.#executions++;
+    if (record.kind === "exec" && record.cacheable) this.#travails.set(record.seq, record.action);
+    await this.#execution(record);
+  }
+
+  async #execution(record: ExecutionRecord): Promise<void> {
+    if (!this.#options.signatures) {
+      if (this.#keys.get(record.key)?.entry.role !== "rnode") {
+        this.add("not proven", record.seq, `signed by key ${record.key.slice(0, 12)}, which is no endorsed rnode key`);
+      }
+      this.#manifest(record.seq, record.action, "action");
+      return;
+    }
+    if (this.#checking.size >= IN_FLIGHT) await Promise.race(this.#checking);
+    const check = proveSignature(record, this.#keys, this.#ledger, this.#options.lister).then((verdict) => {
+      this.#signatures++;
+      if (verdict.ok) return;
+      this.add(verdict.reason === "unendorsed-key" ? "not proven" : "tampered", record.seq, verdict.because);
+    });
+    const done = check
+      .catch((error: unknown) => this.add(verdictOf(error), record.seq, explain(error)))
+      .finally(() => this.#checking.delete(done));
+    this.#checking.add(done);
+  }
+
+  #hits(record: HitsBody & { readonly seq: number }): void {
+    const bytes = this.#manifest(record.seq, record.root, "list of hits");
+    if (bytes === undefined) return;
+    const hits = parseHits(bytes);
+    if (hits === undefined || hits.length !== record.n) {
+      this.add("tampered", record.seq, `manifest ${record.root.slice(0, 12)} is not a list of ${record.n} hits`);
+      return;
+    }
+    for (const { action, seq } of hits) {
+      if (this.#travails.get(seq) === action) continue;
+      this.add("tampered", record.seq, `record ${seq} is not a travail of action ${action.slice(0, 12)} to use again`);
+    }
+  }
+
+  #manifest(seq: number, hash: Sha256, what: string): Buffer | undefined {
+    try {
+      const bytes = this.#ledger.manifest(hash);
+      if (bytes === undefined) this.add("tampered", seq, `the manifest ${hash.slice(0, 12)} of its ${what} is missing`);
+      return bytes;
+    } catch (error) {
+      this.add(verdictOf(error), seq, explain(error));
+      return undefined;
+    }
+  }
+
+  #comparePin(pin: PinRead): void {
+    if (pin.state === "absent") this.#notes.push("there is no pin: records removed from the end would not show");
+    if (pin.state === "malformed") this.add("could not check", undefined, pin.problem);
+    if (pin.state !== "present") return;
+    const ledger = { identity: this.#ledger.identity, size: this.#leaves };
+    const problem = pinProblem(pin.pin, ledger, () => this.#pinnedLeaf);
+    if (problem !== undefined) this.add("rolled back", undefined, `rolled back or replaced: ${problem}`);
+  }
+}
