@@ -1,0 +1,147 @@
+import type { Sha256 } from "../base/index.ts";
+import { type Answer, evidenceAt, type History, leafAt, type Making, makingOf, noAnswer } from "./evidence.ts";
+import type { IngestBody, RecordFrame } from "./record.ts";
+
+/** What is asked about. With both, the digest decides and the path tells equal artifacts apart. */
+export interface ArtifactQuery {
+  /** Workspace path. */
+  readonly path?: string;
+  /** Of the bytes in the checkout, or as the user wrote it. */
+  readonly digest?: Sha256;
+}
+
+/** Where a file came from. */
+export type Origin =
+  | { readonly kind: "execution"; readonly making: Making }
+  | { readonly kind: "ingest"; readonly seq: number; readonly leaf: Sha256; readonly record: IngestBody & RecordFrame }
+  /** No record made it: a file of the checkout. */
+  | { readonly kind: "source" };
+
+export interface ProvAnswer {
+  readonly path: string;
+  readonly digest: Sha256;
+  readonly making: Making;
+  /** Every input, by path; complete as far as the execution's level says. */
+  readonly inputs: readonly {
+    readonly path: string;
+    readonly digest: Sha256;
+    /** Ledger seq of the record it came from; `undefined` for a source. */
+    readonly madeBy: number | undefined;
+  }[];
+}
+
+/** Who, how, when and from what: the execution that made one artifact. */
+export function provShow(history: History, query: ArtifactQuery): Answer<ProvAnswer> {
+  const making = newestMaking(history, query);
+  if (making === undefined) return unknownArtifact(history, query);
+  const { evidence, output } = making;
+  if (evidence.listing === undefined) {
+    return noAnswer(`record ${evidence.seq} names this artifact, but does not hold: ${evidence.because}`);
+  }
+  const origins = new OriginFinder(history);
+  const inputs = evidence.listing.inputs.map(({ path, digest }) => {
+    const origin = origins.find(path, digest, evidence.seq);
+    const madeBy =
+      origin.kind === "execution" ? origin.making.evidence.seq : origin.kind === "ingest" ? origin.seq : undefined;
+    return { path, digest, madeBy };
+  });
+  return { found: true, answer: { path: output.p, digest: output.d, making, inputs } };
+}
+
+/** The travail the question is about; its signature may still be found broken. */
+export function newestMaking(history: History, query: ArtifactQuery): Making | undefined {
+  if (query.digest !== undefined) return makingOf(history, query.digest, query.path);
+  if (query.path === undefined) return undefined;
+  for (const { seq } of history.index.producersOfPath(query.path, 8)) {
+    const evidence = evidenceAt(history, seq);
+    const output = evidence?.record.out.find(({ p }) => p === query.path);
+    if (evidence !== undefined && output !== undefined) return { evidence, output };
+  }
+  return undefined;
+}
+
+/** Why nothing is known, and what is known instead. */
+export function unknownArtifact(history: History, query: ArtifactQuery): Answer<never> {
+  const { path, digest } = query;
+  if (digest === undefined) return noAnswer(`no execution made ${path ?? "anything without a name"}`);
+  const ingested = new OriginFinder(history).ingested(digest);
+  if (ingested !== undefined) {
+    return noAnswer(`${digest.slice(0, 12)} came from outside: record ${ingested.seq}, ${ingested.record.uri}`);
+  }
+  const last = path === undefined ? undefined : newestMaking(history, { path });
+  const what = path ?? digest;
+  if (last === undefined) return noAnswer(`no execution made ${what}`);
+  return noAnswer(
+    `${what} has digest ${digest.slice(0, 12)}, which no execution made; record ${last.evidence.seq} made it with digest ${last.output.d.slice(0, 12)}`,
+    "it was changed after it was made; build it again to have it proven",
+  );
+}
+
+/** Finds where inputs came from; remembers what outside inputs the ledger took in. */
+export class OriginFinder {
+  readonly #history: History;
+  readonly #trees = new Map<Sha256, ReadonlyMap<string, Sha256> | undefined>();
+  #ingested: ReadonlyMap<Sha256, number> | undefined;
+
+  constructor(history: History) {
+    this.#history = { seen: new Map(), ...history };
+  }
+
+  /** Origin of the file at `path` as an execution at `before` found it. */
+  find(path: string, digest: Sha256, before: number): Origin {
+    const making = makingOf(this.#history, digest, path, before) ?? this.#insideTree(path, digest, before);
+    if (making !== undefined) return { kind: "execution", making };
+    const ingested = this.ingested(digest);
+    return ingested === undefined || ingested.seq >= before ? { kind: "source" } : { kind: "ingest", ...ingested };
+  }
+
+  /** The `ingest` record that brought this file or tree in. Ingests are few; they are looked for once. */
+  ingested(digest: Sha256): { seq: number; leaf: Sha256; record: IngestBody & RecordFrame } | undefined {
+    this.#ingested ??= ingestedFiles(this.#history);
+    const seq = this.#ingested.get(digest);
+    if (seq === undefined) return undefined;
+    const record = this.#history.ledger.record(seq);
+    const leaf = leafAt(this.#history.ledger, seq);
+    if (record?.kind !== "ingest" || leaf === undefined) return undefined;
+    return { seq, leaf, record };
+  }
+
+  /** A file of a directory that an execution made as one tree. Believed only where the tree's own listing has it. */
+  #insideTree(path: string, digest: Sha256, before: number): Making | undefined {
+    if (this.#history.treeLister === undefined) return undefined;
+    for (let slash = path.lastIndexOf("/"); slash > 0; slash = path.lastIndexOf("/", slash - 1)) {
+      const directory = path.slice(0, slash);
+      for (const { seq, outputs } of this.#history.index.producersOfPath(directory, 8)) {
+        const tree = outputs.find((output) => output.path === directory && output.kind === "tree");
+        if (tree === undefined || seq >= before) continue;
+        if (this.#filesOf(tree.digest.hash)?.get(path.slice(slash + 1)) !== digest) continue;
+        const making = makingOf(this.#history, tree.digest.hash, directory, seq + 1);
+        if (making !== undefined) return making;
+      }
+    }
+    return undefined;
+  }
+
+  #filesOf(tree: Sha256): ReadonlyMap<string, Sha256> | undefined {
+    if (!this.#trees.has(tree)) {
+      const { ledger, treeLister } = this.#history;
+      const files = treeLister?.(tree, (hash) => ledger.manifest(hash));
+      this.#trees.set(tree, files && new Map(files.map(({ path, digest }) => [path, digest])));
+    }
+    return this.#trees.get(tree);
+  }
+}
+
+const INGEST_KIND = Buffer.from('"kind":"ingest"');
+
+function ingestedFiles({ ledger }: History): ReadonlyMap<Sha256, number> {
+  const seqs = new Map<Sha256, number>();
+  for (const { seq, bytes } of ledger.read(0, ledger.size())) {
+    if (!bytes.includes(INGEST_KIND)) continue;
+    const record = ledger.record(seq);
+    if (record?.kind !== "ingest") continue;
+    for (const { d } of record.files) seqs.set(d, seq);
+    if (record.tree !== undefined) seqs.set(record.tree, seq);
+  }
+  return seqs;
+}
