@@ -20,6 +20,8 @@ export interface SourceWorkspace {
   readonly root: string;
   readonly fs: NodeFileTree;
   readonly blobs: FileBlobStore;
+  /** The same blobs, none of them verified yet, as a new process finds them. */
+  freshBlobs(): FileBlobStore;
   /** Addresses and what they give; every request is kept in `asked`. */
   readonly network: Map<string, Uint8Array>;
   readonly asked: string[];
@@ -33,13 +35,15 @@ export function sourceWorkspace(): SourceWorkspace {
   const root = `${base}/checkout`;
   mkdirSync(root);
   const fs = new NodeFileTree();
-  const blobs = new FileBlobStore({
-    fs,
-    bulk: new NodeBulkFiles(),
-    processes: new NodeProcessTable(),
-    random: new KernelRandom(),
-    cacheHome: `${base}/cache`,
-  });
+  const freshBlobs = () =>
+    new FileBlobStore({
+      fs,
+      bulk: new NodeBulkFiles(),
+      processes: new NodeProcessTable(),
+      random: new KernelRandom(),
+      cacheHome: `${base}/cache`,
+    });
+  const blobs = freshBlobs();
   const network = new Map<string, Uint8Array>();
   const asked: string[] = [];
   const fetcher: Fetcher = {
@@ -63,7 +67,7 @@ export function sourceWorkspace(): SourceWorkspace {
       environment: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "" },
       ...changes,
     });
-  return { root, fs, blobs, network, asked, programs, provider };
+  return { root, fs, blobs, freshBlobs, network, asked, programs, provider };
 }
 
 export type Program = (spec: ProcessSpec) => { exitCode?: number; stdout?: string; stderr?: string };
