@@ -11,7 +11,22 @@ export interface InputFile {
    * Where the bytes are: a file of the checkout (absolute path), the blob store, or here. The executor verifies what
    * it stages against `digest`, since a checkout can change between hashing and running.
    */
-  readonly from: { readonly file: string } | { readonly blob: true } | { readonly bytes: Uint8Array };
+  readonly from:
+    | { readonly file: string; readonly signature?: FileSignature }
+    | { readonly blob: true }
+    | { readonly bytes: Uint8Array };
+}
+
+/**
+ * What `stat` said of a checkout file when it was hashed. With it, an executor need not hash a large file again: it is
+ * the same file as long as this is the same.
+ */
+export interface FileSignature {
+  readonly sizeBytes: number;
+  /** Milliseconds since 1970 with a fraction, as `FileStat` has them. */
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  readonly inode: number;
 }
 
 /** A symlink of the input root, as found in a tree; its target stays inside the input root. */

@@ -1,0 +1,40 @@
+import type { ExecutionRequest, Isolation } from "./executor.ts";
+import type { Containment } from "./launcher/launcher-command.ts";
+import type { RecipePlaces } from "./recipe-environment.ts";
+import type { BoundInput } from "./staging/input-stager.ts";
+
+/** What the back ends share a run with: one slot's directories. */
+export interface SlotPlaces {
+  /** The slot's own directory, absolute; `build`, `home`, `tmp`, `io` stand in it. */
+  readonly directory: string;
+  readonly build: string;
+  readonly uid: number | undefined;
+  readonly medium: "memory" | "disk";
+  /** `file` as whoever runs in this slot reaches it; `undefined` when it cannot. */
+  readonly reach: (file: string) => string | undefined;
+}
+
+/** How one back end differs from another; everything else is `StagedExecutor`. */
+export interface BackEnd {
+  readonly name: Isolation["backend"];
+  /** Best first; the first that starts is used. */
+  readonly containments: readonly Containment[];
+  /** Large inputs are seen in place instead of being copied. */
+  readonly bindsInputs: boolean;
+  /** Shell text for a launcher's start. */
+  setup(slot: SlotPlaces): string;
+  placesOf(slot: SlotPlaces): RecipePlaces;
+  /** Shell text that runs the recipe and leaves its status in `$?`. */
+  command(run: {
+    readonly request: ExecutionRequest;
+    readonly environment: readonly (readonly [string, string])[];
+    readonly slot: SlotPlaces;
+    readonly bound: readonly BoundInput[];
+  }): string;
+  /** Argument vector for a recipe that has the terminal; run by begat itself. */
+  interactiveCommand(run: Parameters<BackEnd["command"]>[0]): {
+    readonly argv: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+    readonly cwd: string;
+  };
+}

@@ -1,0 +1,204 @@
+import { execFileSync } from "node:child_process";
+import { accessSync, constants, existsSync, realpathSync } from "node:fs";
+import { dirname } from "node:path/posix";
+import type { BackEnd, SlotPlaces } from "../back-end.ts";
+import type { Capabilities, ExecutionRequest, Executor, Isolation } from "../executor.ts";
+import { ExecutorError } from "../executor.ts";
+import { SANDBOX_INIT } from "../launcher/launcher-command.ts";
+import { shellWord, shellWords } from "../launcher/shell-word.ts";
+import { limitsOf } from "../process/process-executor.ts";
+import { externalCommand } from "../program-path.ts";
+import { StagedExecutor, type StagedExecutorOptions } from "../staged-executor.ts";
+import { isReachableByAll } from "../staging/staging-root.ts";
+import { judgeCanaries, plantCanaries } from "./canaries.ts";
+import {
+  hostRootArguments,
+  imageRootArguments,
+  isolationArguments,
+  placesArguments,
+  SANDBOX_PLACES,
+  type SandboxHost,
+} from "./sandbox-arguments.ts";
+import { makeSandboxEtc } from "./sandbox-etc.ts";
+
+export interface BubblewrapExecutorOptions extends StagedExecutorOptions {
+  /** Absolute; else looked for in the usual places. */
+  readonly bubblewrap?: string;
+  /** Absolute. Directories with tools that are not under /usr, seen read-only at the same path. */
+  readonly toolRoots?: readonly string[];
+}
+
+const USUAL_PLACES = ["/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap"];
+
+class BubblewrapBackEnd implements BackEnd {
+  readonly name = "bubblewrap";
+  readonly containments = ["sandbox"] as const;
+  readonly bindsInputs = true;
+  readonly program: string;
+  readonly #toolRoots: readonly string[];
+  readonly #disablesUserNamespaces: boolean;
+  readonly #etcs = new Set<string>();
+
+  constructor(program: string, toolRoots: readonly string[], disablesUserNamespaces: boolean) {
+    this.program = program;
+    this.#toolRoots = toolRoots;
+    this.#disablesUserNamespaces = disablesUserNamespaces;
+  }
+
+  /** The arguments that do not change stay in the launcher, as its positional parameters. */
+  setup(slot: SlotPlaces): string {
+    const host = this.#host(slot);
+    const words = [...isolationArguments(host), ...hostRootArguments(host), ...placesArguments(slot)];
+    return `I=${shellWord(SANDBOX_INIT)}; set -- ${shellWords(words)}`;
+  }
+
+  placesOf() {
+    return SANDBOX_PLACES;
+  }
+
+  command(run: Parameters<BackEnd["command"]>[0]): string {
+    const { request, slot } = run;
+    const host = this.#host(slot);
+    const fixed =
+      request.imageRoot === undefined
+        ? '"$@"'
+        : shellWords([...isolationArguments(host), ...imageRootArguments(request.imageRoot), ...placesArguments(slot)]);
+    const argv = externalCommand(request.argv, run.environment.find(([name]) => name === "PATH")?.[1]);
+    const words = [...this.#runArguments(run, host), "--new-session"];
+    const tail = `-- ${INIT_SHELL} -c "$I" begat ${shellWords(argv)} </dev/null`;
+    const command = `${shellWord(this.program)} ${fixed} ${shellWords(words)} ${tail}`;
+    const limits = limitsOf(request.resources);
+    return limits === "" ? command : `( ${limits}${command} )`;
+  }
+
+  interactiveCommand(run: Parameters<BackEnd["command"]>[0]) {
+    const host = this.#host(run.slot);
+    const root =
+      run.request.imageRoot === undefined ? hostRootArguments(host) : imageRootArguments(run.request.imageRoot);
+    const isolation = [...isolationArguments(host), ...root, ...placesArguments(run.slot)];
+    const argv = [this.program, ...isolation, ...this.#runArguments(run, host), "--"];
+    const init = [INIT_SHELL, "-c", SANDBOX_INIT.replaceAll(">&3", ">/dev/null"), "begat", ...run.request.argv];
+    return { argv: [...argv, ...init], env: {}, cwd: "/" };
+  }
+
+  #runArguments(run: Parameters<BackEnd["command"]>[0], _host: SandboxHost): string[] {
+    const { request, environment, bound } = run;
+    const words: string[] = [];
+    if (request.network === "none") words.push("--unshare-net");
+    else
+      words.push(...NETWORK_FILES.flatMap((file) => (existsSync(file) ? ["--ro-bind", realpathSync(file), file] : [])));
+    for (const { bindFrom, input } of bound) words.push("--ro-bind", bindFrom, `${SANDBOX_PLACES.build}/${input.path}`);
+    words.push(
+      "--chdir",
+      request.directory === "" ? SANDBOX_PLACES.build : `${SANDBOX_PLACES.build}/${request.directory}`,
+    );
+    words.push("--clearenv");
+    for (const [name, value] of environment) words.push("--setenv", name, value);
+    return words;
+  }
+
+  #host(slot: SlotPlaces): SandboxHost {
+    const etc = `${dirname(slot.directory)}/etc`;
+    if (!this.#etcs.has(etc)) {
+      makeSandboxEtc(etc);
+      this.#etcs.add(etc);
+    }
+    return { etc, toolRoots: this.#toolRoots, disablesUserNamespaces: this.#disablesUserNamespaces };
+  }
+}
+
+/** The first process of the sandbox; in an image as on the host. */
+const INIT_SHELL = "/bin/sh";
+const NETWORK_FILES = ["/etc/resolv.conf", "/etc/hosts"];
+
+const UNISOLATED: Omit<Isolation, "backendVersion" | "uidDropped"> = {
+  level: "none",
+  backend: "bubblewrap",
+  namespaces: [],
+  network: "none",
+  knownLeaks: ["clock", "filesystem", "host-tools", "proc", "random"],
+};
+
+class BubblewrapExecutor extends StagedExecutor {
+  readonly #version: string;
+  readonly #unusable: string | undefined;
+
+  constructor(options: BubblewrapExecutorOptions) {
+    const program = options.bubblewrap ?? USUAL_PLACES.find(isExecutable);
+    const version = program === undefined ? undefined : versionOf(program);
+    const isRoot = process.getuid?.() === 0;
+    // A recipe's own user cannot go through directories that are closed to others.
+    const toolRoots = (options.toolRoots ?? nodeRoot()).filter((root) => !isRoot || isReachableByAll(root));
+    super(options, new BubblewrapBackEnd(program ?? "bwrap", toolRoots, false));
+    this.#version = version ?? "";
+    if (program === undefined) this.#unusable = `bubblewrap is not installed: none of ${USUAL_PLACES.join(", ")}`;
+    else if (version === undefined) this.#unusable = `${program} --version failed`;
+  }
+
+  protected async look(): Promise<Capabilities> {
+    const isolation: Isolation = { ...UNISOLATED, backendVersion: this.#version, uidDropped: this.dropsUser };
+    const unusable = (finding: string): Capabilities => ({
+      usable: false,
+      findings: [finding],
+      isolation,
+      canaries: [],
+    });
+    if (this.#unusable !== undefined) return unusable(this.#unusable);
+    const planted = plantCanaries(this.options.inputRoots);
+    try {
+      const result = await this.run(planted.request as ExecutionRequest, isolation, {
+        signal: new AbortController().signal,
+      });
+      if (result.verdict === "executor-error") return unusable(result.detail);
+      const canaries = judgeCanaries(result, this.dropsUser);
+      const lost = canaries.filter((canary) => !canary.held).map((canary) => canary.name);
+      return {
+        usable: true,
+        findings: lost.length === 0 ? [] : [`level is none: canaries not held: ${lost.join(", ")}`],
+        isolation:
+          lost.length > 0
+            ? isolation
+            : {
+                ...isolation,
+                level: "contained",
+                namespaces: ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"],
+                knownLeaks: ["clock", "host-tools", "proc", "random"],
+              },
+        canaries,
+      };
+    } catch (error) {
+      if (error instanceof ExecutorError && error.code === "EXECUTOR_UNUSABLE") return unusable(error.message);
+      throw error;
+    } finally {
+      planted.remove();
+    }
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function versionOf(program: string): string | undefined {
+  try {
+    return execFileSync(program, ["--version"], { encoding: "utf8", timeout: 10_000 }).trim().split(" ").pop();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where the Node that runs begat lives, when that is not under /usr: recipes may want the same. */
+function nodeRoot(): string[] {
+  const root = dirname(dirname(realpathSync(process.execPath)));
+  return root === "/usr" || root.startsWith("/usr/") || root === "/" ? [] : [root];
+}
+
+/** Runs recipes in bubblewrap with the host's tools read-only: level `contained` where all canaries are held. */
+export function createBubblewrapExecutor(options: BubblewrapExecutorOptions): Executor {
+  return new BubblewrapExecutor(options);
+}

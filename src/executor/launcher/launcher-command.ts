@@ -1,0 +1,127 @@
+import type { ExecutorLimits } from "../limits.ts";
+import { shellWord } from "./shell-word.ts";
+
+/**
+ * How the processes of a recipe are held together, so that all of them can be found and killed:
+ * `sandbox`: each command makes its own PID namespace (bubblewrap); `pid-namespace`: the launcher is the first process
+ * of one; `user-id`: they are all processes of a user id nothing else has; `scan`: by directory and environment.
+ */
+export type Containment = "sandbox" | "pid-namespace" | "user-id" | "scan";
+
+export interface LauncherSpec {
+  readonly containment: Containment;
+  /** Absolute. A POSIX shell; `dash` where there is one, because it is the quickest. */
+  readonly shell: string;
+  /** The slot's directory, absolute; `io` in it is writable for the launcher. */
+  readonly directory: string;
+  /** Only root may ask. */
+  readonly user: { readonly uid: number } | undefined;
+  /** Directories a dropped user could not reach by their own path, to be bound read-only at `at`. */
+  readonly binds: readonly { readonly from: string; readonly at: string }[];
+  readonly limits: ExecutorLimits;
+  /** Shell text run once by the launcher before its first command. */
+  readonly setup: string;
+  readonly nonce: string;
+}
+
+/**
+ * First argument vector of a launcher, for `sh`. File descriptor 3 is the lifeline: begat never writes to it while it
+ * lives, so when it reads as ended, begat is gone (even by SIGKILL), and the guardian takes the launcher with it.
+ */
+export function launcherArguments(spec: LauncherSpec): string[] {
+  const guardian = '( exec >&- 2>&-; read -r _ <&3 || kill -9 $$ ) & echo "guardian $!"; exec 3<&-; exec "$@"';
+  const drop =
+    spec.user === undefined
+      ? []
+      : ["setpriv", "--reuid", String(spec.user.uid), "--regid", String(spec.user.uid), "--clear-groups"];
+  const shell = [spec.shell, "-s"];
+  let chain: string[];
+  switch (spec.containment) {
+    case "pid-namespace":
+      // A change of user clears the parent-death signal that --kill-child had set: setpriv sets it again.
+      chain = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+      if (spec.user === undefined) chain.push("--user", "--map-current-user", ...shell);
+      else chain.push(...drop, "--no-new-privs", "--pdeathsig", "KILL", ...shell);
+      break;
+    case "user-id":
+      chain = [...drop, "--no-new-privs", "--pdeathsig", "KILL", ...shell];
+      break;
+    case "scan":
+      chain = shell;
+      break;
+    case "sandbox":
+      chain = [...drop, ...shell];
+      if (spec.binds.length > 0) {
+        const mounts = spec.binds.map(
+          ({ from, at }) =>
+            `mount --bind ${shellWord(from)} ${shellWord(at)} && mount -o remount,bind,ro ${shellWord(at)} && `,
+        );
+        chain = ["unshare", "--mount", spec.shell, "-c", `${mounts.join("")}exec "$@"`, "slot", ...chain];
+      }
+      break;
+  }
+  return ["-c", guardian, "begat-slot", ...chain];
+}
+
+/** Length of what `endMark` prints after its prefix: status, count of processes left, line feed. */
+const MARK_FIELDS_BYTES = "000:00000\n".length;
+
+export function markPrefix(nonce: string): string {
+  return `\u0001${nonce}:`;
+}
+
+export function markBytes(nonce: string): number {
+  return markPrefix(nonce).length + MARK_FIELDS_BYTES;
+}
+
+/**
+ * What a launcher is told first. `F status` ends a command: it prints the mark on both streams. In a PID namespace it
+ * first looks for processes the recipe left, gives them a moment to end by themselves, kills them, and waits until
+ * none is there: after the mark nothing of the recipe can print or write any more.
+ */
+export function launcherSetup(spec: LauncherSpec): string {
+  const { limits } = spec;
+  const blocks = Math.min(Math.ceil(limits.outputBytes / 512) + 2 * 1024 * 1024, 2 ** 52);
+  const lines = [
+    "umask 022",
+    "ulimit -c 0",
+    `ulimit -S -n ${limits.openFiles} 2>/dev/null`,
+    `ulimit -H -n ${limits.openFiles * 4} 2>/dev/null`,
+    `ulimit -f ${blocks}`,
+    // dash calls it -p, other shells -u. Without a user of its own the count would include all the user's processes.
+    spec.user === undefined ? ":" : `ulimit -u ${limits.processes} 2>/dev/null || ulimit -p ${limits.processes}`,
+    `cd ${shellWord(`${spec.directory}/io`)} || exit 120`,
+    "mkfifo -m 600 out err || exit 121",
+    ": >report",
+    "echo ready",
+    "exec 1<>out 2<>err 3>>report",
+    "unset PWD OLDPWD",
+    LEFT_BEHIND,
+    `F() { s=$1; n=0; ${spec.containment === "pid-namespace" ? 'set -- /proc/[0-9]*; [ $# = 1 ] || L "$@"; ' : ""}` +
+      `printf '\\001${spec.nonce}:%03d:%05d\\n' $s $n; printf '\\001${spec.nonce}:%03d:%05d\\n' $s $n >&2; }`,
+    spec.setup,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/**
+ * Shell functions for whoever is the first process of a PID namespace. `A` counts the living others into `a` and their
+ * names into `w`; `L` does so until they are gone or some 20 ms have passed, leaves the count in `n`, names them in the
+ * report, kills them and waits until all are dead. Only built-ins: a fork could fail where a fork bomb has just run.
+ */
+const LEFT_BEHIND =
+  'A() { a=0; w=; for p in /proc/[0-9]*; do [ "$p" = /proc/1 ] || { read -r l 2>/dev/null <"$p/stat" && ' +
+  'case "$l" in *") Z "*|*") X "*) ;; *) a=$((a+1)); l=${l#*(}; w="$w ${l%%)*}";; esac; }; done; }\n' +
+  'L() { i=0; while [ $i -lt 40 ]; do A; [ $a = 0 ] && return; i=$((i+1)); done; n=$a; echo "left$w" >&3; ' +
+  "while [ $a != 0 ]; do kill -9 -1 2>/dev/null; A; done; }";
+
+/**
+ * The first process inside a sandbox: runs its arguments, then reports their status and what they left behind. When
+ * it ends, the kernel kills the rest, and bubblewrap returns only after that, since this is PID 1 itself.
+ */
+export const SANDBOX_INIT =
+  'echo begun >&3; "$@" 3>&-; s=$?; set -- /proc/[0-9]*; [ $# = 1 ] || { i=0; a=1; ' +
+  "while [ $i -lt 40 ] && [ $a != 0 ]; do a=0; w=; for p in /proc/[0-9]*; do " +
+  '[ "$p" = /proc/1 ] || { read -r l 2>/dev/null <"$p/stat" && case "$l" in *") Z "*|*") X "*) ;; ' +
+  '*) a=$((a+1)); l=${l#*(}; w="$w ${l%%)*}";; esac; }; done; i=$((i+1)); done; ' +
+  '[ $a = 0 ] || echo "left$w" >&3; }; exit $s';

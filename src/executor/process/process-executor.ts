@@ -1,0 +1,97 @@
+import type { BackEnd, SlotPlaces } from "../back-end.ts";
+import type { Capabilities, Executor, Isolation } from "../executor.ts";
+import { ExecutorError } from "../executor.ts";
+import { shellWord, shellWords } from "../launcher/shell-word.ts";
+import { externalCommand } from "../program-path.ts";
+import { StagedExecutor, type StagedExecutorOptions } from "../staged-executor.ts";
+
+/** Names that some shell treats in its own way when they stand before a command; they go through env(1). */
+const SHELLS_OWN =
+  /^(?:OPTIND|OPTARG|OPTERR|LINENO|PPID|PWD|OLDPWD|IFS|PS[0-9]|RANDOM|SECONDS|SHELLOPTS|BASH.*|E?UID|_)$/;
+const SHELL_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+const backEnd: BackEnd = {
+  name: "process",
+  containments: ["pid-namespace", process.getuid?.() === 0 ? "user-id" : "scan", "scan"],
+  bindsInputs: false,
+  setup: () => "",
+  placesOf: (slot) => ({ build: slot.build, home: `${slot.directory}/home`, tmp: `${slot.directory}/tmp` }),
+  command({ request, environment, slot }) {
+    const path = environment.find(([name]) => name === "PATH")?.[1];
+    let argv = externalCommand(request.argv, path);
+    let before = "";
+    const throughEnv: string[] = [];
+    for (const [name, value] of environment) {
+      if (SHELL_NAME.test(name) && !SHELLS_OWN.test(name)) before += `${name}=${shellWord(value)} `;
+      else throughEnv.push(`${name}=${value}`);
+    }
+    if (throughEnv.length > 0) argv = ["/usr/bin/env", ...throughEnv, ...argv];
+    const enter = `cd ${shellWord(workingDirectory(slot, request.directory))}; unset PWD OLDPWD; `;
+    const run = `${before}${shellWords(argv)} </dev/null`;
+    const limits = limitsOf(request.resources);
+    return limits === "" ? enter + run : `${enter}( ${limits}${run} )`;
+  },
+  interactiveCommand({ request, environment, slot }) {
+    const env = Object.fromEntries(environment);
+    return { argv: request.argv, env, cwd: workingDirectory(slot, request.directory) };
+  },
+};
+
+function workingDirectory(slot: SlotPlaces, directory: string): string {
+  return directory === "" ? slot.build : `${slot.build}/${directory}`;
+}
+
+/** Shell text that sets what a recipe declared it needs as what it may have. */
+export function limitsOf(resources: Readonly<Record<string, number>>): string {
+  const memory = resources.memory;
+  const pids = resources.pids;
+  return (
+    (memory === undefined ? "" : `ulimit -v ${Math.ceil(memory / 1024)}; `) +
+    (pids === undefined ? "" : `ulimit -u ${pids} 2>/dev/null || ulimit -p ${pids}; `)
+  );
+}
+
+const HOLDS_TOGETHER = {
+  "pid-namespace": undefined,
+  sandbox: undefined,
+  "user-id": "no PID namespace: leftover processes are found by their user id",
+  scan: "no PID namespace and no user of its own: a leftover process that hides cannot be found",
+} as const;
+
+class ProcessExecutor extends StagedExecutor {
+  constructor(options: StagedExecutorOptions) {
+    super(options, backEnd);
+  }
+
+  protected async look(): Promise<Capabilities> {
+    const isolation: Isolation = {
+      level: "none",
+      backend: "process",
+      backendVersion: "1",
+      namespaces: [],
+      network: "host",
+      uidDropped: this.dropsUser,
+      knownLeaks: ["clock", "filesystem", "host-tools", "network", "proc", "random"],
+    };
+    try {
+      await this.warm();
+    } catch (error) {
+      if (!(error instanceof ExecutorError)) throw error;
+      return { usable: false, findings: [error.message], isolation, canaries: [] };
+    }
+    const containment = this.containment();
+    const finding = containment === undefined ? undefined : HOLDS_TOGETHER[containment];
+    const namespaces = containment === "pid-namespace" ? ["mnt", "pid"] : [];
+    return {
+      usable: true,
+      findings: finding === undefined ? [] : [finding],
+      isolation: { ...isolation, namespaces },
+      canaries: [{ name: "uid-dropped", held: this.dropsUser }],
+    };
+  }
+}
+
+/** Runs recipes in a staged directory with a scrubbed environment, and no more: level `none`. */
+export function createProcessExecutor(options: StagedExecutorOptions): Executor {
+  return new ProcessExecutor(options);
+}

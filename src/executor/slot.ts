@@ -1,0 +1,116 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import type { BackEnd, SlotPlaces } from "./back-end.ts";
+import { ExecutorError } from "./executor.ts";
+import { Launcher } from "./launcher/launcher.ts";
+import type { Containment } from "./launcher/launcher-command.ts";
+import type { ExecutorLimits } from "./limits.ts";
+import { emptyDirectory, removeTree } from "./staging/remove-tree.ts";
+import { isReachableByAll, type StagingRoot } from "./staging/staging-root.ts";
+
+export interface SlotOptions {
+  readonly root: StagingRoot;
+  readonly index: number;
+  readonly uid: number | undefined;
+  readonly shell: string;
+  readonly backEnd: BackEnd;
+  readonly limits: ExecutorLimits;
+  /** Directories large inputs come from: the checkout, the blob store. */
+  readonly inputRoots: readonly string[];
+}
+
+/** A place where one recipe at a time runs: directories, a user, a launcher that is started when first needed. */
+export class Slot implements SlotPlaces {
+  readonly directory: string;
+  readonly build: string;
+  readonly uid: number | undefined;
+  readonly medium: StagingRoot["medium"];
+  readonly #options: SlotOptions;
+  readonly #binds: { readonly from: string; readonly at: string }[] = [];
+  #launcher: Launcher | undefined;
+  #containment: Containment | undefined;
+
+  constructor(options: SlotOptions) {
+    this.#options = options;
+    this.directory = `${options.root.path}/${options.index}`;
+    this.build = `${this.directory}/build`;
+    this.uid = options.uid;
+    this.medium = options.root.medium;
+    this.#make(this.directory, 0o755, false);
+    for (const name of ["build", "home", "tmp", "io"]) {
+      this.#make(`${this.directory}/${name}`, name === "io" ? 0o700 : 0o755, true);
+    }
+    if (this.uid === undefined || !options.backEnd.bindsInputs) return;
+    // The checkout may stand where only begat's own user can go, such as /root.
+    for (const [index, from] of options.inputRoots.entries()) {
+      if (isReachableByAll(from)) continue;
+      const at = `${this.directory}/inputs-${index}`;
+      this.#make(at, 0o755, false);
+      this.#binds.push({ from, at });
+    }
+  }
+
+  readonly reach = (file: string): string | undefined => {
+    const bind = this.#binds.find(({ from }) => file.startsWith(`${from}/`));
+    return bind === undefined ? file : bind.at + file.slice(bind.from.length);
+  };
+
+  get containment(): Containment | undefined {
+    return this.#containment;
+  }
+
+  /** A living launcher: the one there is, or a new one. @throws {ExecutorError} `EXECUTOR_UNUSABLE`. */
+  async launcher(): Promise<Launcher> {
+    if (this.#launcher?.alive) return this.#launcher;
+    await this.#launcher?.close();
+    this.#launcher = undefined;
+    const { backEnd, shell, limits } = this.#options;
+    const choices = this.#containment === undefined ? backEnd.containments : [this.#containment];
+    let failure: unknown;
+    for (const containment of choices) {
+      emptyDirectory(`${this.directory}/io`);
+      try {
+        this.#launcher = await Launcher.start({
+          containment,
+          shell,
+          directory: this.directory,
+          user: this.uid === undefined ? undefined : { uid: this.uid },
+          binds: this.#binds,
+          limits,
+          setup: backEnd.setup(this),
+          nonce: randomBytes(16).toString("hex"),
+        });
+        this.#containment = containment;
+        return this.#launcher;
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure instanceof ExecutorError
+      ? failure
+      : new ExecutorError("EXECUTOR_UNUSABLE", "no launcher starts", { cause: failure });
+  }
+
+  killCommand(): void {
+    this.#launcher?.killCommand();
+  }
+
+  /** Makes it as new: what a recipe left in its home, and, when `all`, in its build root too. */
+  clean(all: boolean): void {
+    if (all) emptyDirectory(this.build);
+    emptyDirectory(`${this.directory}/home`);
+    emptyDirectory(`${this.directory}/tmp`);
+  }
+
+  async close(): Promise<void> {
+    await this.#launcher?.close();
+    removeTree(this.directory);
+  }
+
+  #make(path: string, mode: number, isRecipes: boolean): void {
+    mkdirSync(path, { mode });
+    // Whatever umask begat was started with.
+    chmodSync(path, mode);
+    if (isRecipes && this.uid !== undefined) chownSync(path, this.uid, this.uid);
+  }
+}

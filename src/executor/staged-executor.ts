@@ -1,0 +1,220 @@
+import { statfsSync } from "node:fs";
+import type { BlobStore } from "../cache/index.ts";
+import type { Clock } from "../ports/index.ts";
+import type { BackEnd } from "./back-end.ts";
+import { type Judgement, judgeOutputs, judgeRecipe } from "./execution-verdict.ts";
+import {
+  type Capabilities,
+  type ExecutionRequest,
+  type ExecutionResult,
+  type Executor,
+  ExecutorError,
+  type Isolation,
+  type LimitEvent,
+  type OutputListener,
+} from "./executor.ts";
+import { runInteractively } from "./interactive-run.ts";
+import type { LaunchedCommand } from "./launcher/launcher.ts";
+import { DEFAULT_LIMITS, type ExecutorLimits } from "./limits.ts";
+import { sweepBuildRoot } from "./outputs/build-root-sweep.ts";
+import { type CollectedOutputs, OutputCollector } from "./outputs/output-collector.ts";
+import { recipeEnvironment } from "./recipe-environment.ts";
+import type { Slot } from "./slot.ts";
+import { SlotPool } from "./slot-pool.ts";
+import { InputStager } from "./staging/input-stager.ts";
+import { VerifiedContents } from "./staging/verified-contents.ts";
+
+export interface StagedExecutorOptions {
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  /** Executions at once. */
+  readonly slots: number;
+  /** Absolute. Directories large inputs come from (checkout, blob store); canaries look whether a recipe sees them. */
+  readonly inputRoots: readonly string[];
+  /** Absolute. On disk: where slots go that do not fit into memory. */
+  readonly diskStaging: string;
+  /** Absolute. Instead of the machine's own choice: tried first, taken for memory. */
+  readonly memoryStaging?: string;
+  readonly limits?: Partial<ExecutorLimits>;
+  /** When begat is root: first user id for recipes, one for each slot. */
+  readonly firstSlotUid?: number;
+  /** Told once of anything people should know, such as staging that went to disk. */
+  readonly onNotice?: (text: string) => void;
+}
+
+const NO_OUTPUTS: CollectedOutputs = { outputs: [], missing: [], rejected: [], limitEvents: [] };
+const VERIFIED_CONTENTS_BYTES = 32 * 1024 * 1024;
+/** A staging area with less left than this after a run may have cut something short. */
+const SPARE_BYTES = 64 * 1024;
+
+/** Runs recipes in slots: stages inputs, has the back end run the recipe, takes the outputs, and cleans up. */
+export abstract class StagedExecutor implements Executor {
+  readonly name: Isolation["backend"];
+  readonly slots: number;
+  protected readonly options: StagedExecutorOptions;
+  protected readonly limits: ExecutorLimits;
+  readonly #backEnd: BackEnd;
+  readonly #stager: InputStager;
+  readonly #pool: SlotPool;
+  #probed: Promise<Capabilities> | undefined;
+
+  protected constructor(options: StagedExecutorOptions, backEnd: BackEnd) {
+    this.name = backEnd.name;
+    this.slots = options.slots;
+    this.options = options;
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#backEnd = backEnd;
+    this.#stager = new InputStager(options.blobs, new VerifiedContents(VERIFIED_CONTENTS_BYTES));
+    this.#pool = new SlotPool(options, backEnd, this.limits);
+  }
+
+  probe(): Promise<Capabilities> {
+    this.#probed ??= this.look();
+    return this.#probed;
+  }
+
+  /** Tries out what this back end holds on this machine. */
+  protected abstract look(): Promise<Capabilities>;
+
+  async execute(
+    request: ExecutionRequest,
+    options: { readonly signal: AbortSignal; readonly onOutput?: OutputListener },
+  ): Promise<ExecutionResult> {
+    const { usable, findings, isolation } = await this.probe();
+    if (!usable)
+      throw new ExecutorError("EXECUTOR_UNUSABLE", `${this.name} cannot be used here: ${findings.join("; ")}`);
+    return this.run(request, { ...isolation, network: request.network }, options);
+  }
+
+  /** One execution, its isolation as given: the probe itself runs this way. */
+  protected async run(
+    request: ExecutionRequest,
+    isolation: Isolation,
+    options: { readonly signal: AbortSignal; readonly onOutput?: OutputListener },
+  ): Promise<ExecutionResult> {
+    const seat = await this.#pool.take(options.signal, request.label);
+    try {
+      const first = await this.#attempt(seat.slot(), request, isolation, options);
+      if (first !== "staging full") return first;
+      const disk = seat.diskSlot();
+      this.options.onNotice?.(`${request.label} does not fit into memory; it runs again on disk`);
+      const second = await this.#attempt(disk, request, isolation, options);
+      if (second !== "staging full") return second;
+      throw new ExecutorError("EXECUTOR_STAGING_FULL", `${request.label} does not fit into ${disk.directory}`);
+    } finally {
+      seat.release();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  /** Starts one slot's launcher. @throws {ExecutorError} `EXECUTOR_UNUSABLE`. */
+  protected async warm(): Promise<void> {
+    const seat = await this.#pool.take(new AbortController().signal, "start");
+    try {
+      await seat.slot().launcher();
+    } finally {
+      seat.release();
+    }
+  }
+
+  protected containment() {
+    return this.#pool.containment;
+  }
+
+  protected get dropsUser(): boolean {
+    return this.#pool.dropsUser;
+  }
+
+  async #attempt(
+    slot: Slot,
+    request: ExecutionRequest,
+    isolation: Isolation,
+    options: { readonly signal: AbortSignal; readonly onOutput?: OutputListener },
+  ): Promise<ExecutionResult | "staging full"> {
+    const { signal } = options;
+    const cancelled = () => new ExecutorError("EXECUTOR_CANCELLED", `${request.label} was cancelled`);
+    let isDirty = true;
+    try {
+      const launcher = await slot.launcher();
+      const bindSource = this.#backEnd.bindsInputs ? slot.reach : undefined;
+      const inputs = await this.#stager.stage(request, { buildRoot: slot.build, uid: slot.uid, bindSource }, signal);
+      const staged = inputs.paths;
+      if (signal.aborted) throw cancelled();
+      const environment = recipeEnvironment(request, this.#backEnd.placesOf(slot));
+      const run = { request, environment, slot, bound: inputs.bound };
+
+      const { clock } = this.options;
+      const startedAtMs = clock.nowMs();
+      const began = clock.monotonicMs();
+      const timeoutMs = request.timeoutMs > 0 ? request.timeoutMs : this.limits.defaultTimeoutMs;
+      let timedOutAfterMs: number | undefined;
+      const kill = () => slot.killCommand();
+      const timer =
+        timeoutMs > 0
+          ? setTimeout(() => {
+              timedOutAfterMs = timeoutMs;
+              kill();
+            }, timeoutMs)
+          : undefined;
+      signal.addEventListener("abort", kill, { once: true });
+      let ended: LaunchedCommand;
+      try {
+        ended = request.interactive
+          ? await runInteractively(this.#backEnd.interactiveCommand(run), slot.uid, signal)
+          : await launcher.run(`${this.#backEnd.command(run)}; F $?`, this.limits.capturedBytes, options.onOutput);
+      } finally {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", kill);
+      }
+      const durationMs = clock.monotonicMs() - began;
+      const finishedAtMs = clock.nowMs();
+      if (signal.aborted) throw cancelled();
+      this.#stager.checkBound(inputs.bound);
+
+      const needsBegun = this.#backEnd.name === "bubblewrap" && !request.interactive;
+      const judged = judgeRecipe(ended, { timedOutAfterMs, needsBegun, processes: this.limits.processes });
+      if (slot.medium === "memory" && isFull(slot.directory)) return "staging full";
+      const collected = judged === undefined ? await this.#collect(slot, request, staged) : NO_OUTPUTS;
+      const judgement: Judgement = judged ?? judgeOutputs(collected);
+      const undeclared = await sweepBuildRoot(slot.build, staged, request.outputs);
+      isDirty = false;
+      return {
+        ...judgement,
+        outputs: collected.outputs,
+        stdout: ended.stdout.text(),
+        stderr: ended.stderr.text(),
+        stdoutBytes: ended.stdout.totalBytes,
+        stderrBytes: ended.stderr.totalBytes,
+        undeclared,
+        limitEvents: [...collected.limitEvents, ...recipeLimits(judgement, ended, this.limits)],
+        isolation,
+        startedAtMs,
+        finishedAtMs,
+        durationMs,
+      };
+    } catch (error) {
+      if (slot.medium === "memory" && (error as NodeJS.ErrnoException).code === "ENOSPC") return "staging full";
+      throw error;
+    } finally {
+      slot.clean(isDirty);
+    }
+  }
+
+  #collect(slot: Slot, request: ExecutionRequest, staged: ReadonlySet<string>): Promise<CollectedOutputs> {
+    const isStaged = (path: string) => staged.has(path);
+    return new OutputCollector(slot.build, this.options.blobs, this.limits, request.outputs, isStaged).collect();
+  }
+}
+
+function recipeLimits(judgement: Judgement, ended: LaunchedCommand, limits: ExecutorLimits): LimitEvent[] {
+  if (judgement.verdict !== "resource" || ended.left.length === 0) return [];
+  return [{ limit: "processes", allowed: limits.processes, seen: ended.left.length }];
+}
+
+function isFull(directory: string): boolean {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize < SPARE_BYTES;
+}

@@ -1,0 +1,75 @@
+import { randomBytes } from "node:crypto";
+import { accessSync, constants, lstatSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync } from "node:fs";
+import { dirname } from "node:path/posix";
+import { removeTree } from "./remove-tree.ts";
+
+/** A directory of this process's own that holds its slots. */
+export interface StagingRoot {
+  readonly path: string;
+  /** `disk` is the second choice, for what does not fit into memory. */
+  readonly medium: "memory" | "disk";
+}
+
+const NAME = /^begat-(\d+)-(\d+)-[0-9a-f]+$/;
+/** Less than this, and memory is not worth trying. */
+const MEMORY_BYTES_NEEDED = 64 * 1024 * 1024;
+
+/**
+ * Makes a staging root on the first of `parents` that can be written and, for memory, has room. Roots that processes
+ * of this user left there when they were killed are removed.
+ */
+export function makeStagingRoot(
+  parents: readonly { readonly path: string; readonly medium: StagingRoot["medium"] }[],
+): StagingRoot | undefined {
+  const uid = process.getuid?.() ?? 0;
+  for (const { path: parent, medium } of parents) {
+    try {
+      if (medium === "disk") mkdirSync(parent, { recursive: true });
+      accessSync(parent, constants.W_OK | constants.X_OK);
+      const fs = statfsSync(parent);
+      if (medium === "memory" && fs.bavail * fs.bsize < MEMORY_BYTES_NEEDED) continue;
+      removeStale(parent, uid);
+      const path = `${parent}/begat-${uid}-${process.pid}-${randomBytes(6).toString("hex")}`;
+      mkdirSync(path, { mode: 0o755 });
+      return { path, medium };
+    } catch {
+      // Not this one.
+    }
+  }
+  return undefined;
+}
+
+function removeStale(parent: string, uid: number): void {
+  for (const name of readdirSync(parent)) {
+    const match = NAME.exec(name);
+    if (match === null || Number(match[1]) !== uid || isAlive(Number(match[2]))) continue;
+    const path = `${parent}/${name}`;
+    try {
+      // Anybody may make such a name in a directory all can write: only what is ours is touched.
+      if (lstatSync(path).uid === uid) removeTree(path);
+    } catch {
+      rmSync(path, { recursive: true, force: true });
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Whether any user could reach `directory`: every directory above it, and itself, has its x bit for others. */
+export function isReachableByAll(directory: string): boolean {
+  for (let path = directory; ; path = dirname(path)) {
+    try {
+      if ((statSync(path).mode & 0o001) === 0) return false;
+    } catch {
+      return false;
+    }
+    if (path === "/") return true;
+  }
+}
