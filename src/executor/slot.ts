@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path/posix";
 import type { BackEnd, SlotPlaces } from "./back-end.ts";
 import { ExecutorError } from "./executor.ts";
 import { Launcher } from "./launcher/launcher.ts";
@@ -27,6 +28,8 @@ export class Slot implements SlotPlaces {
   readonly medium: StagingRoot["medium"];
   readonly #options: SlotOptions;
   readonly #binds: { readonly from: string; readonly at: string }[] = [];
+  /** Directories of large inputs, and whether a user that owns nothing can go there. */
+  readonly #openDirectories = new Map<string, boolean>();
   #launcher: Launcher | undefined;
   #containment: Containment | undefined;
 
@@ -43,7 +46,7 @@ export class Slot implements SlotPlaces {
     if (this.uid === undefined || !options.backEnd.bindsInputs) return;
     // The checkout may stand where only begat's own user can go, such as /root.
     for (const [index, from] of options.inputRoots.entries()) {
-      if (isReachableByAll(from)) continue;
+      if (isReachableByAll(from) || !existsSync(from)) continue;
       const at = `${this.directory}/inputs-${index}`;
       this.#make(at, 0o755, false);
       this.#binds.push({ from, at });
@@ -51,7 +54,17 @@ export class Slot implements SlotPlaces {
   }
 
   readonly reach = (file: string): string | undefined => {
+    if (this.uid === undefined) return file;
+    const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
+    if ((mode & 0o004) === 0) return undefined;
     const bind = this.#binds.find(({ from }) => file.startsWith(`${from}/`));
+    const directory = dirname(file);
+    let open = this.#openDirectories.get(directory);
+    if (open === undefined) {
+      open = isReachableByAll(directory, bind?.from);
+      this.#openDirectories.set(directory, open);
+    }
+    if (!open) return undefined;
     return bind === undefined ? file : bind.at + file.slice(bind.from.length);
   };
 

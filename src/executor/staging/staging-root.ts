@@ -62,14 +62,17 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Whether any user could reach `directory`: every directory above it, and itself, has its x bit for others. */
-export function isReachableByAll(directory: string): boolean {
+/**
+ * Whether any user could reach `directory`: every directory above it, and itself, has its x bit for others. What is
+ * above `top` does not count: that is reached another way.
+ */
+export function isReachableByAll(directory: string, top = "/"): boolean {
   for (let path = directory; ; path = dirname(path)) {
     try {
       if ((statSync(path).mode & 0o001) === 0) return false;
     } catch {
       return false;
     }
-    if (path === "/") return true;
+    if (path === top || path === "/") return true;
   }
 }
