@@ -126,6 +126,12 @@ function importLiveView(code) {
   return Buffer.from(changed, "latin1");
 }
 
+/** esbuild has already said what is wrong and where. */
+function endOnBuildError(error) {
+  if (error?.errors === undefined) throw error;
+  process.exit(1);
+}
+
 const main = await bundle(resolve(options.entry), "main", {
   format: "cjs",
   plugins: [apart],
@@ -134,7 +140,7 @@ const main = await bundle(resolve(options.entry), "main", {
   // CommonJS has no import.meta; whoever asks for its url means the bundle.
   define: { ...common.define, "import.meta.url": "__bundleUrl" },
   banner: { js: 'const __bundleUrl=require("node:url").pathToFileURL(__filename).href;' },
-});
+}).catch(endOnBuildError);
 
 // Compiled by vm, the bundle has no `import` of its own: V8 forgets it when the code comes from a cache.
 const loader = `"use strict";

@@ -25,6 +25,7 @@ take_lock() {
   mkdir -p "$state" 2> /dev/null || fail "cannot write to $root, where dependencies and the bundle are kept"
   waiting=
   while ! ln -s "$$" "$lock" 2> /dev/null; do
+    [ -w "$state" ] || fail "cannot write to $root/$state, and this checkout has to be set up"
     holder=$(readlink "$lock") || continue
     if ! kill -0 "$holder" 2> /dev/null && [ ! -e "/proc/$holder" ]; then
       # Of several that find it abandoned, one wins the rename. A rename that caught a fresh lock puts it back.
