@@ -61,14 +61,13 @@ export class BlobFiles {
   /** Writes a temporary file of mode 0444 and makes it the blob. */
   write(hash: Sha256, bytes: Uint8Array, durable: boolean): void {
     const doing = `store a blob of ${bytes.length} bytes`;
-    const path = this.layout.blob(hash);
-    if (durable) {
-      this.inDirectory(path, doing, () => this.#fs.replaceFile(path, bytes, { mode: 0o444, durable }));
-      return;
-    }
     const temporary = this.temporary();
+    const options = { mode: 0o444, exclusive: true, durable };
     try {
-      this.inDirectory(temporary, doing, () => this.#fs.writeFile(temporary, bytes, { mode: 0o444, exclusive: true }));
+      this.inDirectory(temporary, doing, () => {
+        if (durable) this.#fs.replaceFile(temporary, bytes, options);
+        else this.#fs.writeFile(temporary, bytes, options);
+      });
       this.publish(temporary, hash, doing);
     } catch (cause) {
       this.discard(temporary);

@@ -125,8 +125,9 @@ function collect(answer: IncomingMessage, address: URL, limitBytes: number): Pro
     const pieces: Buffer[] = [];
     let total = 0;
     const stop = () => {
-      answer.destroy();
+      // First: destroying makes the answer say that it was cut short.
       reject(tooLarge(address, limitBytes));
+      answer.destroy();
     };
     if (announced > limitBytes) return stop();
     answer.on("data", (piece: Buffer) => {

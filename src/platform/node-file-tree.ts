@@ -268,22 +268,22 @@ function syncDirectory(path: string): void {
 
 const SLASH = Buffer.from("/");
 
-/** Names as bytes, so that those which are no UTF-8 go too; unreadable directories of our own are opened first. */
+/** Names as bytes, so that those which are no UTF-8 go too; a directory of our own that refuses is opened first. */
 function removeDirectory(path: Buffer): void {
-  let entries: fs.Dirent<Buffer>[];
   try {
-    entries = fs.readdirSync(path, { withFileTypes: true, encoding: "buffer" });
-    // Reading needs r, unlinking what is inside w and x: found out only by trying.
-    if (entries.length > 0) fs.accessSync(path, fs.constants.W_OK | fs.constants.X_OK);
+    removeEntries(path);
   } catch (cause) {
     if (errnoOf(cause) !== "EACCES") throw cause;
     fs.chmodSync(path, 0o700);
-    entries = fs.readdirSync(path, { withFileTypes: true, encoding: "buffer" });
+    removeEntries(path);
   }
-  for (const entry of entries) {
-    const child = Buffer.concat([path, SLASH, entry.name]);
+  fs.rmdirSync(path);
+}
+
+function removeEntries(directory: Buffer): void {
+  for (const entry of fs.readdirSync(directory, { withFileTypes: true, encoding: "buffer" })) {
+    const child = Buffer.concat([directory, SLASH, entry.name]);
     if (entry.isDirectory()) removeDirectory(child);
     else fs.unlinkSync(child);
   }
-  fs.rmdirSync(path);
 }

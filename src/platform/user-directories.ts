@@ -31,7 +31,7 @@ export function userDirectories(env: Environment): UserDirectories {
 function directory(env: Environment, own: string, xdg: string, underHome: string): string {
   const chosen = env[own];
   if (chosen) {
-    if (isAbsolute(chosen)) return join(chosen, ".");
+    if (isAbsolute(chosen)) return join(chosen, ".").replace(/(.)\/$/, "$1");
     throw new UserDirectoryError("DIRECTORY_NOT_ABSOLUTE", `${own} is ${JSON.stringify(chosen)}, a relative path`, {
       hint: `set ${own} to an absolute path`,
     });

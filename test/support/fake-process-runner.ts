@@ -54,10 +54,12 @@ export class FakeProcessRunner implements ProcessRunner {
       kept[stream].push(bytes.subarray(0, room));
       spec.onOutput?.(stream, bytes);
     };
+    // Listened for before the program runs: what it prints may be what makes somebody cancel it.
+    const death = this.#death(spec, signal, killer);
     const ended = Promise.resolve(
       program({ spec, stdin: Buffer.from(spec.stdin ?? []), print, killed: killer.signal }),
     );
-    const how = await Promise.race([ended, this.#death(spec, signal, killer)]);
+    const how = await Promise.race([death, ended]);
     const timedOut = how === "timeout";
     killer.abort();
     if (how === "cancelled") throw signal?.reason;

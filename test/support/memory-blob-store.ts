@@ -12,11 +12,17 @@ export class MemoryBlobStore implements BlobStore {
   /** Bytes it may hold. */
   capacityBytes = Number.POSITIVE_INFINITY;
   readonly #fs: FileTree;
-  readonly #blobs = new Map<Sha256, Buffer>();
+  readonly #blobs: Map<Sha256, Buffer>;
   readonly #verified = new Set<Sha256>();
 
-  constructor(fs: FileTree = new MemoryFileTree()) {
+  constructor(fs: FileTree = new MemoryFileTree(), blobs = new Map<Sha256, Buffer>()) {
     this.#fs = fs;
+    this.#blobs = blobs;
+  }
+
+  /** The same blobs as a process sees them that was started just now: nothing is verified. */
+  again(): MemoryBlobStore {
+    return new MemoryBlobStore(this.#fs, this.#blobs);
   }
 
   /** Loses the blob, as a collector does. */
