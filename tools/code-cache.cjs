@@ -1,10 +1,11 @@
 // Writes V8's code cache of a bundle: node tools/code-cache.cjs <bundle folder> <name of the cache file>
 //
-// The cache is taken when the process ends, after begat has answered a few commands in an empty workspace: it then
-// holds the compiled form of just those functions that a start needs. V8 refuses a cache of another version or
-// another source by itself, and begat goes on without.
+// The cache is taken when the process ends, after begat has found nothing to do in a workspace built just before: it
+// then holds the compiled form of just those functions that every start needs. V8 refuses a cache of another version
+// or another source by itself, and begat goes on without. How those builds end does not matter here.
 
 "use strict";
+const { spawnSync } = require("node:child_process");
 const { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } = require("node:fs");
 const { tmpdir } = require("node:os");
 const { join, resolve } = require("node:path");
@@ -16,7 +17,13 @@ const homes = { BEGAT_STATE_HOME: "state", BEGAT_CACHE_HOME: "cache", HOME: "hom
 for (const [variable, place] of Object.entries(homes)) process.env[variable] = join(workspace, place);
 mkdirSync(join(workspace, "home"));
 process.chdir(workspace);
-process.argv = [process.execPath, join(out, "begat.cjs"), "--version"];
+writeFileSync(
+  "begatfile",
+  "dictum hello {\n    out  [ hello ]\n    exec [[\n        echo hello > hello\n    ]]\n}\nrun hello()\n",
+);
+const command = [join(out, "begat.cjs"), "build", "--executor", "process"];
+spawnSync(process.execPath, command, { stdio: "ignore", timeout: 20_000 });
+process.argv = [process.execPath, ...command];
 
 const Module = require("node:module");
 const loaded = new Module(join(out, "begat.cjs"), null);

@@ -9,6 +9,7 @@ import {
   impureNames,
   isGenerated,
   maxFileLines,
+  pureInsideEdges,
   pureModules,
   radixRooms,
   readmeLines,
@@ -28,7 +29,8 @@ export function roomOf(path) {
 }
 
 const ruleOf = (room) => (room.startsWith("radix/") ? radixRooms[room.slice("radix/".length)] : rooms[room]);
-const isEdge = (path) => edges.some((edge) => path.startsWith(edge));
+const isUnder = (folders) => (path) => folders.some((folder) => path.startsWith(folder));
+const isEdge = (path) => isUnder(edges)(path) && !isUnder(pureInsideEdges)(path);
 
 /** Every node of a syntax tree, parents first. `enter` returns false to leave a node's children out. */
 function walk(node, enter, parent) {

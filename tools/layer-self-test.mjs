@@ -64,6 +64,8 @@ const violations = [
   ["impure-global", store("export const later = (f: () => void) => setTimeout(f, 10) as unknown;")],
   ["impure-global", store("export const get = { fetch };")],
   ["impure-global", store("export const home = process.env.HOME;")],
+  ["impure-global", { "src/executor/action/x.ts": "export const at = Date.now();\n" }],
+  ["impure-module", { "src/executor/executor.ts": 'import "node:fs";\n' }],
   ["unfinished", store(`// ${"TO"}${"DO"}: the rest`)],
   ["no-door", { "src/cache/index.ts": null }],
   ["readme", { "src/cache/README.md": null }],
