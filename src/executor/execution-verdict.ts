@@ -31,9 +31,10 @@ export function judgeRecipe(
     return { verdict: "executor-error", detail: `sandbox was not set up: ${reason}`, exitCode, signal };
   }
   const of = (verdict: Verdict, detail: string): Judgement => ({ verdict, detail, exitCode, signal });
+  if (run.lost) return of("executor-error", "launcher was killed while the recipe ran");
   // A fork bomb leaves its processes behind, close to as many as it may have.
-  if (run.left.length > context.processes / 2) {
-    return of("resource", `${run.left.length} processes at its end, ${context.processes} allowed`);
+  if (run.leftCount > context.processes / 2) {
+    return of("resource", `${run.leftCount} processes at its end, ${context.processes} allowed`);
   }
   if (signal !== undefined) {
     const limit = LIMIT_SIGNALS[signal];
@@ -42,9 +43,9 @@ export function judgeRecipe(
       : of("resource", `limit ${limit} reached: ${signal}`);
   }
   if (exitCode !== 0) return of("exit", `exit ${exitCode}`);
-  if (run.left.length > 0) {
-    const names = [...new Set(run.left)].slice(0, 5).join(", ");
-    const count = run.left.length === 1 ? "1 process was" : `${run.left.length} processes were`;
+  if (run.leftCount > 0) {
+    const names = [...new Set(run.leftNames)].slice(0, 5).join(", ");
+    const count = run.leftCount === 1 ? "1 process was" : `${run.leftCount} processes were`;
     return of("leftover-processes", `${count} still running at its end and killed: ${names}`);
   }
   return undefined;

@@ -30,7 +30,7 @@ export async function runInteractively(
       child.once("exit", (code, name) => resolve(code ?? 128 + (name === null ? 0 : constants.signals[name])));
     });
     const nothing = () => new OutputCapture(Buffer.alloc(1), 1, 0, undefined);
-    return { status, left: [], begun: true, stdout: nothing(), stderr: nothing() };
+    return { status, lost: false, leftCount: 0, leftNames: [], begun: true, stdout: nothing(), stderr: nothing() };
   } finally {
     signal.removeEventListener("abort", kill);
   }

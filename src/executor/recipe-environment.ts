@@ -25,6 +25,8 @@ export function recipeEnvironment(request: ExecutionRequest, places: RecipePlace
   for (const [name, given] of request.env) {
     if (name === "HOME" || name === "TMPDIR") continue;
     const value = request.pathVariables.includes(name) ? posix.join(base, given) : given;
+    // No environment can hold it.
+    if (value.includes("\0")) continue;
     const size = byteLength(name) + byteLength(value) + 2;
     if (size > LONGEST_VARIABLE_BYTES) continue;
     total += size;

@@ -5,7 +5,7 @@ import type { ExecutorLimits } from "./limits.ts";
 import { Slot } from "./slot.ts";
 import type { StagedExecutorOptions } from "./staged-executor.ts";
 import { removeTree } from "./staging/remove-tree.ts";
-import { slotUid } from "./staging/slot-user.ts";
+import { hasSlotUids, nextSlotUid } from "./staging/slot-user.ts";
 import { isReachableByAll, makeStagingRoot, type StagingRoot } from "./staging/staging-root.ts";
 
 /** The right to run one recipe now. */
@@ -25,6 +25,7 @@ export class SlotPool {
   readonly #waiting: { give(index: number): void }[] = [];
   readonly #slots = new Map<string, Slot>();
   readonly #roots = new Map<StagingRoot["medium"], StagingRoot>();
+  readonly #uids = new Map<number, number | undefined>();
   readonly dropsUser: boolean;
   #closed = false;
 
@@ -33,7 +34,7 @@ export class SlotPool {
     this.#backEnd = backEnd;
     this.#limits = limits;
     this.#idle = Array.from({ length: options.slots }, (_, index) => options.slots - 1 - index);
-    this.dropsUser = process.getuid?.() === 0 && isExecutable("/usr/bin/setpriv") && slotUid(0) !== undefined;
+    this.dropsUser = process.getuid?.() === 0 && isExecutable("/usr/bin/setpriv") && hasSlotUids();
   }
 
   async take(signal: AbortSignal, label: string): Promise<Seat> {
@@ -60,10 +61,14 @@ export class SlotPool {
     return undefined;
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
+  async restart(): Promise<void> {
     await Promise.all([...this.#slots.values()].map((slot) => slot.close()));
     this.#slots.clear();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.restart();
     for (const root of this.#roots.values()) removeTree(root.path);
     this.#roots.clear();
   }
@@ -95,6 +100,8 @@ export class SlotPool {
         root,
         index,
         uid: this.dropsUser ? this.#uid(index) : undefined,
+        containments:
+          this.#options.containment === undefined ? this.#backEnd.containments : [this.#options.containment],
         shell: shellPath(),
         backEnd: this.#backEnd,
         limits: this.#limits,
@@ -107,7 +114,13 @@ export class SlotPool {
 
   #uid(index: number): number | undefined {
     const { firstSlotUid } = this.#options;
-    return firstSlotUid === undefined ? slotUid(index) : firstSlotUid + index;
+    if (firstSlotUid !== undefined) return firstSlotUid + index;
+    let uid = this.#uids.get(index);
+    if (uid === undefined) {
+      uid = nextSlotUid();
+      this.#uids.set(index, uid);
+    }
+    return uid;
   }
 
   #root(medium: StagingRoot["medium"]): StagingRoot {

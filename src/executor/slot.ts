@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, chownSync, existsSync, mkdirSync, statSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path/posix";
 import type { BackEnd, SlotPlaces } from "./back-end.ts";
 import { ExecutorError } from "./executor.ts";
@@ -15,6 +15,8 @@ export interface SlotOptions {
   readonly uid: number | undefined;
   readonly shell: string;
   readonly backEnd: BackEnd;
+  /** Best first. */
+  readonly containments: readonly Containment[];
   readonly limits: ExecutorLimits;
   /** Directories large inputs come from: the checkout, the blob store. */
   readonly inputRoots: readonly string[];
@@ -77,8 +79,8 @@ export class Slot implements SlotPlaces {
     if (this.#launcher?.alive) return this.#launcher;
     await this.#launcher?.close();
     this.#launcher = undefined;
-    const { backEnd, shell, limits } = this.#options;
-    const choices = this.#containment === undefined ? backEnd.containments : [this.#containment];
+    const { backEnd, containments, shell, limits } = this.#options;
+    const choices = this.#containment === undefined ? containments : [this.#containment];
     let failure: unknown;
     for (const containment of choices) {
       emptyDirectory(`${this.directory}/io`);
@@ -110,9 +112,17 @@ export class Slot implements SlotPlaces {
 
   /** Makes it as new: what a recipe left in its home, and, when `all`, in its build root too. */
   clean(all: boolean): void {
-    if (all) emptyDirectory(this.build);
-    emptyDirectory(`${this.directory}/home`);
-    emptyDirectory(`${this.directory}/tmp`);
+    for (const path of [`${this.directory}/home`, `${this.directory}/tmp`, this.build]) {
+      const stat = lstatSync(path, { throwIfNoEntry: false });
+      if (stat === undefined || !stat.isDirectory()) {
+        // Without a user of its own a recipe can do even that.
+        removeTree(path);
+        this.#make(path, 0o755, true);
+        continue;
+      }
+      if ((stat.mode & 0o7777) !== 0o755) chmodSync(path, 0o755);
+      if (all || path !== this.build) emptyDirectory(path);
+    }
   }
 
   async close(): Promise<void> {

@@ -15,6 +15,7 @@ import {
 } from "./executor.ts";
 import { runInteractively } from "./interactive-run.ts";
 import type { LaunchedCommand } from "./launcher/launcher.ts";
+import type { Containment } from "./launcher/launcher-command.ts";
 import { DEFAULT_LIMITS, type ExecutorLimits } from "./limits.ts";
 import { sweepBuildRoot } from "./outputs/build-root-sweep.ts";
 import { type CollectedOutputs, OutputCollector } from "./outputs/output-collector.ts";
@@ -38,6 +39,8 @@ export interface StagedExecutorOptions {
   readonly limits?: Partial<ExecutorLimits>;
   /** When begat is root: first user id for recipes, one for each slot. */
   readonly firstSlotUid?: number;
+  /** How leftover processes are held, instead of the best way that works here. */
+  readonly containment?: Containment;
   /** Told once of anything people should know, such as staging that went to disk. */
   readonly onNotice?: (text: string) => void;
 }
@@ -69,7 +72,10 @@ export abstract class StagedExecutor implements Executor {
   }
 
   probe(): Promise<Capabilities> {
-    this.#probed ??= this.look();
+    this.#probed ??= this.look().catch((error: unknown) => {
+      this.#probed = undefined;
+      throw error;
+    });
     return this.#probed;
   }
 
@@ -120,6 +126,11 @@ export abstract class StagedExecutor implements Executor {
     }
   }
 
+  /** Ends all launchers; the next execution starts new ones, with what the back end says by then. */
+  protected restart(): Promise<void> {
+    return this.#pool.restart();
+  }
+
   protected containment() {
     return this.#pool.containment;
   }
@@ -139,7 +150,8 @@ export abstract class StagedExecutor implements Executor {
     let isDirty = true;
     try {
       const launcher = await slot.launcher();
-      const bindSource = this.#backEnd.bindsInputs ? slot.reach : undefined;
+      // What has the terminal is begat's own child and outside the launcher's mount namespace.
+      const bindSource = this.#backEnd.bindsInputs && !request.interactive ? slot.reach : undefined;
       const inputs = await this.#stager.stage(request, { buildRoot: slot.build, uid: slot.uid, bindSource }, signal);
       const staged = inputs.paths;
       if (signal.aborted) throw cancelled();
@@ -151,7 +163,11 @@ export abstract class StagedExecutor implements Executor {
       const began = clock.monotonicMs();
       const timeoutMs = request.timeoutMs > 0 ? request.timeoutMs : this.limits.defaultTimeoutMs;
       let timedOutAfterMs: number | undefined;
-      const kill = () => slot.killCommand();
+      const terminal = new AbortController();
+      const kill = () => {
+        terminal.abort();
+        slot.killCommand();
+      };
       const timer =
         timeoutMs > 0
           ? setTimeout(() => {
@@ -163,7 +179,7 @@ export abstract class StagedExecutor implements Executor {
       let ended: LaunchedCommand;
       try {
         ended = request.interactive
-          ? await runInteractively(this.#backEnd.interactiveCommand(run), slot.uid, signal)
+          ? await runInteractively(this.#backEnd.interactiveCommand(run), slot.uid, terminal.signal)
           : await launcher.run(`${this.#backEnd.command(run)}; F $?`, this.limits.capturedBytes, options.onOutput);
       } finally {
         clearTimeout(timer);
@@ -176,7 +192,8 @@ export abstract class StagedExecutor implements Executor {
 
       const needsBegun = this.#backEnd.name === "bubblewrap" && !request.interactive;
       const judged = judgeRecipe(ended, { timedOutAfterMs, needsBegun, processes: this.limits.processes });
-      if (slot.medium === "memory" && isFull(slot.directory)) return "staging full";
+      const full = spaceEvent(slot.directory);
+      if (full !== undefined && slot.medium === "memory") return "staging full";
       const collected = judged === undefined ? await this.#collect(slot, request, staged) : NO_OUTPUTS;
       const judgement: Judgement = judged ?? judgeOutputs(collected);
       const undeclared = await sweepBuildRoot(slot.build, staged, request.outputs);
@@ -189,7 +206,7 @@ export abstract class StagedExecutor implements Executor {
         stdoutBytes: ended.stdout.totalBytes,
         stderrBytes: ended.stderr.totalBytes,
         undeclared,
-        limitEvents: [...collected.limitEvents, ...recipeLimits(judgement, ended, this.limits)],
+        limitEvents: [...collected.limitEvents, ...recipeLimits(judgement, ended, this.limits), ...(full ?? [])],
         isolation,
         startedAtMs,
         finishedAtMs,
@@ -210,11 +227,13 @@ export abstract class StagedExecutor implements Executor {
 }
 
 function recipeLimits(judgement: Judgement, ended: LaunchedCommand, limits: ExecutorLimits): LimitEvent[] {
-  if (judgement.verdict !== "resource" || ended.left.length === 0) return [];
-  return [{ limit: "processes", allowed: limits.processes, seen: ended.left.length }];
+  if (judgement.verdict !== "resource" || ended.leftCount === 0) return [];
+  return [{ limit: "processes", allowed: limits.processes, seen: ended.leftCount }];
 }
 
-function isFull(directory: string): boolean {
-  const { bavail, bsize } = statfsSync(directory);
-  return bavail * bsize < SPARE_BYTES;
+/** A full file system is a limit touched even where the recipe exited 0: it may not have looked. */
+function spaceEvent(directory: string): LimitEvent[] | undefined {
+  const { bavail, bsize, blocks } = statfsSync(directory);
+  if (bavail * bsize >= SPARE_BYTES) return undefined;
+  return [{ limit: "staging-bytes", allowed: blocks * bsize, seen: (blocks - bavail) * bsize }];
 }

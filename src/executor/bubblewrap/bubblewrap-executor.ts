@@ -36,13 +36,13 @@ class BubblewrapBackEnd implements BackEnd {
   readonly bindsInputs = true;
   readonly program: string;
   readonly #toolRoots: readonly string[];
-  readonly #disablesUserNamespaces: boolean;
+  /** Older versions cannot, and some kernels do not let them. */
+  disablesUserNamespaces = true;
   readonly #etcs = new Set<string>();
 
-  constructor(program: string, toolRoots: readonly string[], disablesUserNamespaces: boolean) {
+  constructor(program: string, toolRoots: readonly string[]) {
     this.program = program;
     this.#toolRoots = toolRoots;
-    this.#disablesUserNamespaces = disablesUserNamespaces;
   }
 
   /** The arguments that do not change stay in the launcher, as its positional parameters. */
@@ -103,7 +103,7 @@ class BubblewrapBackEnd implements BackEnd {
       makeSandboxEtc(etc);
       this.#etcs.add(etc);
     }
-    return { etc, toolRoots: this.#toolRoots, disablesUserNamespaces: this.#disablesUserNamespaces };
+    return { etc, toolRoots: this.#toolRoots, disablesUserNamespaces: this.disablesUserNamespaces };
   }
 }
 
@@ -120,6 +120,7 @@ const UNISOLATED: Omit<Isolation, "backendVersion" | "uidDropped"> = {
 };
 
 class BubblewrapExecutor extends StagedExecutor {
+  readonly #backEnd: BubblewrapBackEnd;
   readonly #version: string;
   readonly #unusable: string | undefined;
 
@@ -129,7 +130,9 @@ class BubblewrapExecutor extends StagedExecutor {
     const isRoot = process.getuid?.() === 0;
     // A recipe's own user cannot go through directories that are closed to others.
     const toolRoots = (options.toolRoots ?? nodeRoot()).filter((root) => !isRoot || isReachableByAll(root));
-    super(options, new BubblewrapBackEnd(program ?? "bwrap", toolRoots, false));
+    const backEnd = new BubblewrapBackEnd(program ?? "bwrap", toolRoots);
+    super(options, backEnd);
+    this.#backEnd = backEnd;
     this.#version = version ?? "";
     if (program === undefined) this.#unusable = `bubblewrap is not installed: none of ${USUAL_PLACES.join(", ")}`;
     else if (version === undefined) this.#unusable = `${program} --version failed`;
@@ -146,32 +149,42 @@ class BubblewrapExecutor extends StagedExecutor {
     if (this.#unusable !== undefined) return unusable(this.#unusable);
     const planted = plantCanaries(this.options.inputRoots);
     try {
-      const result = await this.run(planted.request as ExecutionRequest, isolation, {
-        signal: new AbortController().signal,
-      });
+      let result = await this.#tryOut(planted.request, isolation);
+      if (result.verdict === "executor-error") {
+        this.#backEnd.disablesUserNamespaces = false;
+        await this.restart();
+        result = await this.#tryOut(planted.request, isolation);
+      }
       if (result.verdict === "executor-error") return unusable(result.detail);
-      const canaries = judgeCanaries(result, this.dropsUser);
-      const lost = canaries.filter((canary) => !canary.held).map((canary) => canary.name);
-      return {
-        usable: true,
-        findings: lost.length === 0 ? [] : [`level is none: canaries not held: ${lost.join(", ")}`],
-        isolation:
-          lost.length > 0
-            ? isolation
-            : {
-                ...isolation,
-                level: "contained",
-                namespaces: ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"],
-                knownLeaks: ["clock", "host-tools", "proc", "random"],
-              },
-        canaries,
-      };
+      return this.#capabilities(judgeCanaries(result, this.dropsUser), isolation);
     } catch (error) {
       if (error instanceof ExecutorError && error.code === "EXECUTOR_UNUSABLE") return unusable(error.message);
       throw error;
     } finally {
       planted.remove();
     }
+  }
+
+  #tryOut(request: ExecutionRequest, isolation: Isolation) {
+    return this.run(request, isolation, { signal: new AbortController().signal });
+  }
+
+  #capabilities(canaries: Capabilities["canaries"], isolation: Isolation): Capabilities {
+    const findings: string[] = [];
+    if (!this.#backEnd.disablesUserNamespaces) findings.push("recipes can make user namespaces of their own");
+    const lost = canaries.filter((canary) => !canary.held).map((canary) => canary.name);
+    if (lost.length > 0) {
+      findings.push(`level is none: canaries not held: ${lost.join(", ")}`);
+      return { usable: true, findings, isolation, canaries };
+    }
+    const namespaces = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
+    const knownLeaks = ["clock", "host-tools", "proc", "random"];
+    return {
+      usable: true,
+      findings,
+      isolation: { ...isolation, level: "contained", namespaces, knownLeaks },
+      canaries,
+    };
   }
 }
 

@@ -48,15 +48,14 @@ export function imageRootArguments(imageRoot: string): string[] {
   return ["--ro-bind", imageRoot, "/"];
 }
 
-/** What is mounted over either root. */
+/**
+ * What is mounted over either root. /tmp is the slot's, not one of the sandbox's own: how full it is can be seen, and it
+ * goes to disk with the rest of the slot.
+ */
 export function placesArguments(slot: SlotPlaces): string[] {
-  const isMemory = slot.medium === "memory";
   return [
     ...["--proc", "/proc", "--dev", "/dev"],
-    // On disk, /tmp goes there too: this recipe has already been too large for memory.
-    ...(isMemory
-      ? ["--perms", "1777", "--tmpfs", SANDBOX_PLACES.tmp]
-      : ["--bind", `${slot.directory}/tmp`, SANDBOX_PLACES.tmp]),
+    ...["--bind", `${slot.directory}/tmp`, SANDBOX_PLACES.tmp],
     ...["--bind", `${slot.directory}/home`, SANDBOX_PLACES.home],
     ...["--bind", slot.build, SANDBOX_PLACES.build],
   ];

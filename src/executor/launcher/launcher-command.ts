@@ -97,7 +97,7 @@ export function launcherSetup(spec: LauncherSpec): string {
     "exec 1<>out 2<>err 3>>report",
     "unset PWD OLDPWD",
     LEFT_BEHIND,
-    `F() { s=$1; n=0; ${spec.containment === "pid-namespace" ? 'set -- /proc/[0-9]*; [ $# = 1 ] || L "$@"; ' : ""}` +
+    `F() { s=$1; n=0; ${spec.containment === "pid-namespace" ? "set -- /proc/[0-9]*; [ $# = 1 ] || L; " : ""}` +
       `printf '\\001${spec.nonce}:%03d:%05d\\n' $s $n; printf '\\001${spec.nonce}:%03d:%05d\\n' $s $n >&2; }`,
     spec.setup,
   ];
@@ -112,7 +112,7 @@ export function launcherSetup(spec: LauncherSpec): string {
 const LEFT_BEHIND =
   'A() { a=0; w=; for p in /proc/[0-9]*; do [ "$p" = /proc/1 ] || { read -r l 2>/dev/null <"$p/stat" && ' +
   'case "$l" in *") Z "*|*") X "*) ;; *) a=$((a+1)); l=${l#*(}; w="$w ${l%%)*}";; esac; }; done; }\n' +
-  'L() { i=0; while [ $i -lt 40 ]; do A; [ $a = 0 ] && return; i=$((i+1)); done; n=$a; echo "left$w" >&3; ' +
+  'L() { i=0; while [ $i -lt 40 ]; do A; [ $a = 0 ] && return; i=$((i+1)); done; n=$a; echo "left $n$w" >&3; ' +
   "while [ $a != 0 ]; do kill -9 -1 2>/dev/null; A; done; }";
 
 /**
@@ -124,4 +124,4 @@ export const SANDBOX_INIT =
   "while [ $i -lt 40 ] && [ $a != 0 ]; do a=0; w=; for p in /proc/[0-9]*; do " +
   '[ "$p" = /proc/1 ] || { read -r l 2>/dev/null <"$p/stat" && case "$l" in *") Z "*|*") X "*) ;; ' +
   '*) a=$((a+1)); l=${l#*(}; w="$w ${l%%)*}";; esac; }; done; i=$((i+1)); done; ' +
-  '[ $a = 0 ] || echo "left$w" >&3; }; exit $s';
+  '[ $a = 0 ] || echo "left $a$w" >&3; }; exit $s';

@@ -9,8 +9,11 @@ import { killProcess, listProcesses, processesOfUser, processesUnder } from "./p
 export interface LaunchedCommand {
   /** As the shell has it: 128 and the signal's number for a command that a signal ended; `undefined` when killed. */
   readonly status: number | undefined;
-  /** Commands of the processes that were still alive after the recipe's end; all are dead by now. */
-  readonly left: readonly string[];
+  /** The launcher itself was lost, though nobody had asked for that. */
+  readonly lost: boolean;
+  /** Processes that were still alive after the recipe's end; all are dead by now. The names are the first of theirs. */
+  readonly leftCount: number;
+  readonly leftNames: readonly string[];
   /** In a sandbox: whether it was set up and the recipe begun. */
   readonly begun: boolean;
   readonly stdout: OutputCapture;
@@ -32,6 +35,7 @@ export class Launcher {
   readonly #prefix: Buffer;
   readonly #markBytes: number;
   #ended = false;
+  #killed = false;
   #running: { feed(stream: 0 | 1, bytes: Buffer): void; gone(): void } | undefined;
 
   private constructor(spec: LauncherSpec, child: ChildProcess, guardian: number, exited: Promise<void>) {
@@ -123,14 +127,15 @@ export class Launcher {
       this.#capture("stdout", keepBytes, onOutput),
       this.#capture("stderr", keepBytes, onOutput),
     ] as const;
+    this.#killed = false;
     this.#streams[0].ref();
     this.#streams[1].ref();
     let mark = await this.#untilMark(command, captures);
-    const left: string[] = [];
+    let leftNames: string[] = [];
     if (this.#spec.containment === "user-id" || this.#spec.containment === "scan") {
-      left.push(...(await this.#killStragglers()));
+      leftNames = await this.#killStragglers();
       // Whatever they printed before they died comes before this second mark.
-      if (left.length > 0 && this.alive) await this.#untilMark("F 0", captures);
+      if (leftNames.length > 0 && this.alive) await this.#untilMark("F 0", captures);
     }
     if (!this.alive) {
       this.#drain(captures);
@@ -139,10 +144,18 @@ export class Launcher {
     this.#streams[0].unref();
     this.#streams[1].unref();
     const report = this.#takeReport();
-    for (const line of report) if (line.startsWith("left ")) left.push(...line.slice(5).split(" "));
+    let leftCount = leftNames.length;
+    for (const line of report) {
+      if (!line.startsWith("left ")) continue;
+      const [count, ...names] = line.slice(5).split(" ");
+      leftCount = Number(count);
+      leftNames = names;
+    }
     return {
       status: mark === undefined ? undefined : Number(mark.slice(0, 3)),
-      left,
+      lost: mark === undefined && !this.#killed,
+      leftCount,
+      leftNames,
       begun: report.includes("begun"),
       stdout: captures[0],
       stderr: captures[1],
@@ -151,6 +164,7 @@ export class Launcher {
 
   /** Kills what runs. The promise `run` gave resolves when all of it is dead; the launcher may be dead then, too. */
   killCommand(): void {
+    this.#killed = true;
     const children = listProcesses();
     const launcher = this.#child.pid as number;
     const own = children.filter((entry) => entry.parent === launcher && entry.pid !== this.#guardian);

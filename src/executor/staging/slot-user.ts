@@ -24,6 +24,17 @@ export function slotUid(slot: number, pid: number = process.pid, uidMap: string 
   return last;
 }
 
+let taken = 0;
+
+/** A user id that no other slot of this process has; `undefined` where there is none to be had. */
+export function nextSlotUid(): number | undefined {
+  return slotUid(taken++);
+}
+
+export function hasSlotUids(): boolean {
+  return slotUid(0) !== undefined;
+}
+
 function readUidMap(): string {
   try {
     return readFileSync("/proc/self/uid_map", "latin1");

@@ -1,5 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { accessSync, constants, lstatSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statfsSync,
+  statSync,
+} from "node:fs";
 import { dirname } from "node:path/posix";
 import { removeTree } from "./remove-tree.ts";
 
@@ -10,7 +20,8 @@ export interface StagingRoot {
   readonly medium: "memory" | "disk";
 }
 
-const NAME = /^begat-(\d+)-(\d+)-[0-9a-f]+$/;
+/** User, PID namespace, process id, its start in clock ticks after boot, chance. */
+const NAME = /^begat-(\d+)-(\d+)-(\d+)-(\d+)-[0-9a-f]+$/;
 /** Less than this, and memory is not worth trying. */
 const MEMORY_BYTES_NEEDED = 64 * 1024 * 1024;
 
@@ -29,7 +40,7 @@ export function makeStagingRoot(
       const fs = statfsSync(parent);
       if (medium === "memory" && fs.bavail * fs.bsize < MEMORY_BYTES_NEEDED) continue;
       removeStale(parent, uid);
-      const path = `${parent}/begat-${uid}-${process.pid}-${randomBytes(6).toString("hex")}`;
+      const path = `${parent}/begat-${uid}-${pidNamespace()}-${process.pid}-${startOf(process.pid)}-${randomBytes(4).toString("hex")}`;
       mkdirSync(path, { mode: 0o755 });
       return { path, medium };
     } catch {
@@ -42,23 +53,26 @@ export function makeStagingRoot(
 function removeStale(parent: string, uid: number): void {
   for (const name of readdirSync(parent)) {
     const match = NAME.exec(name);
-    if (match === null || Number(match[1]) !== uid || isAlive(Number(match[2]))) continue;
+    if (match === null || Number(match[1]) !== uid) continue;
+    // Of a process elsewhere that shares this directory nothing can be known.
+    if (match[2] !== pidNamespace() || startOf(Number(match[3])) === match[4]) continue;
     const path = `${parent}/${name}`;
-    try {
-      // Anybody may make such a name in a directory all can write: only what is ours is touched.
-      if (lstatSync(path).uid === uid) removeTree(path);
-    } catch {
-      rmSync(path, { recursive: true, force: true });
-    }
+    // Anybody may make such a name in a directory all can write: only what is ours is touched.
+    if (lstatSync(path, { throwIfNoEntry: false })?.uid === uid) removeTree(path);
   }
 }
 
-function isAlive(pid: number): boolean {
+function pidNamespace(): string {
+  return /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0] ?? "0";
+}
+
+/** A process id is used again, but not with the same start. `undefined` where there is no such process. */
+function startOf(pid: number): string | undefined {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19];
+  } catch {
+    return undefined;
   }
 }
 
