@@ -20,6 +20,8 @@ export interface EvaluationHost {
 export interface HostEntry {
   readonly name: string;
   readonly kind: "file" | "directory" | "other" | "not-utf8";
+  /** A directory reached through a symlink: `**` does not go into it, so that a loop of them has an end. */
+  readonly link?: boolean;
 }
 
 export interface EvaluationRequest {

@@ -1,3 +1,12 @@
 export * from "./chore.ts";
 export * from "./diagnostic.ts";
+export { DIAGNOSTIC_CODES, type DiagnosticCode } from "./diagnostic-codes.ts";
+export { type DeclaredSources, declaredSources, evaluate } from "./evaluate.ts";
 export * from "./evaluation.ts";
+export { findCycle } from "./find-cycle.ts";
+export { type FormatResult, formatBegatfile } from "./format-begatfile.ts";
+export { type ParsedBegatfile, parseBegatfile } from "./parse-begatfile.ts";
+export { ParsedFiles } from "./parsed-files.ts";
+export { type RenderOptions, renderDiagnostic } from "./render-diagnostic.ts";
+export type * from "./syntax.ts";
+export { FUNCTION_NAMES, SECTION_WORDS, STATEMENT_WORDS } from "./words.ts";
