@@ -27,6 +27,26 @@ export function withoutCredentials(address: string): string {
   return changed ? url.href : address;
 }
 
+/** `text` without any of the credentials in `address`, in whatever spelling it repeats them. */
+export function withoutSecretsOf(address: string, text: string): string {
+  const url = new URL(address);
+  const secrets = [url.username, url.password, decode(url.username), decode(url.password)];
+  for (const [name, value] of url.searchParams) {
+    if (SECRET_MEMBER.test(name)) secrets.push(value, encodeURIComponent(value));
+  }
+  let clean = text.replaceAll(address, withoutCredentials(address));
+  for (const secret of secrets) if (secret !== "") clean = clean.replaceAll(secret, "REDACTED");
+  return clean;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** What a program printed, fit for a message: addresses in it lose their credentials, only its last lines are kept. */
 export function lastLines(output: Uint8Array, lineCount = 4): string {
   const lines = Buffer.from(output).toString().split("\n");

@@ -128,7 +128,9 @@ export function npmSource(fs: FileTree, tool: MachineTool, unpacking: Unpacking)
 
   function npm(argv: readonly string[], cwd: string, signal: AbortSignal) {
     const quiet = ["--loglevel=error", "--no-update-notifier", "--no-fund", "--no-audit"];
-    return runTool(tool, ["npm", ...argv, ...quiet], cwd, HINT, signal);
+    // Left alone, npm tries an unreachable registry for minutes before it says so.
+    const patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=60000"];
+    return runTool(tool, ["npm", ...argv, ...quiet, ...patience], cwd, HINT, signal);
   }
 }
 

@@ -1,6 +1,6 @@
-import { sha256, shortHash } from "../base/index.ts";
+import { explain, sha256, shortHash } from "../base/index.ts";
 import { FetchError, type Fetcher } from "../ports/index.ts";
-import { withoutCredentials } from "./address.ts";
+import { withoutCredentials, withoutSecretsOf } from "./address.ts";
 import { readArchive, type Unpacking } from "./archive.ts";
 import { type LockedFile, SourceError, type SourceLock, type SourceRequest } from "./source.ts";
 import type { Fetched, SourceKind, SourcePlan } from "./source-kind.ts";
@@ -48,10 +48,10 @@ export function urlSource(fetcher: Fetcher, unpacking: Unpacking): SourceKind {
       };
     } catch (cause) {
       if (!(cause instanceof FetchError)) throw cause;
-      // The cause names the address as it was asked for; with credentials in it, it must not be kept.
       const code = cause.code === "FETCH_TOO_LARGE" ? "SOURCE_TOO_LARGE" : "SOURCE_UNREACHABLE";
-      const kept = shown === address ? { cause } : {};
-      throw new SourceError(code, `${shown} could not be fetched`, kept);
+      if (shown === address) throw new SourceError(code, `${shown} could not be fetched`, { cause });
+      // The cause may name the address as it was asked for, so of it only clean text is kept.
+      throw new SourceError(code, `${shown} could not be fetched: ${withoutSecretsOf(address, explain(cause))}`);
     }
   }
 
