@@ -112,5 +112,5 @@ export function planRoot(chores: readonly string[]): Sha256 {
  * own hash, because a record has no room for them.
  */
 export function choreKey(label: string): string {
-  return label.length <= 512 ? label : `${label.slice(0, 440).toWellFormed()}... sha256:${sha256(label)}`;
+  return label.length <= 512 ? label : `${label.slice(0, 430).toWellFormed()}... sha256:${sha256(label)}`;
 }

@@ -45,10 +45,15 @@ export async function openLedger(options: OpenLedgerOptions): Promise<SqliteLedg
   const path = `${stateHome}/ledger.db`;
   // Before the ledger: it may grow in between, and a pin read afterwards would seem to be ahead of it.
   const pin = readPin(files, stateHome);
-  const exists = files.stat(path) !== undefined;
+  const sizeBytes = files.stat(path)?.sizeBytes;
+  const exists = sizeBytes !== undefined;
   if (!exists && pin.state === "present") throw lost(path, stateHome, pin);
   if (!exists && !create) throw new LedgerError("LEDGER_ABSENT", `there is no ledger in ${stateHome}`);
   if (!exists) makeHome(files, stateHome);
+  // SQLite takes a file of less than a header for an empty one, and would write over it.
+  if (sizeBytes !== undefined && sizeBytes > 0 && sizeBytes < 100) {
+    throw new LedgerError("LEDGER_UNREADABLE", `ledger ${path} has ${sizeBytes} bytes; a database has at least 100`);
+  }
   const database = await openDatabase(path, !create);
   try {
     if (isUnmade(database)) {
