@@ -6,7 +6,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { missingEntries } from "./complete-lock.mjs";
 import { checkModule, checkRooms, checkTestImports, checkText, isModule } from "./layer-rules.mjs";
@@ -30,10 +30,12 @@ function repositoryPaths() {
 
 const isFile = (path) => statSync(`${root}/${path}`, { throwIfNoEntry: false })?.isFile() ?? false;
 
-/** Paths that only make sense here: this checkout, the folder it lies in, the home of whoever runs this. */
+/** Paths that only make sense here: this checkout, what lies beside it, the home of whoever runs this. */
 function machinePaths() {
-  const deepEnough = (path) => path.length > 3 && !/^\/(root|tmp|home|usr|srv|opt|var|build)$/.test(path);
-  return [root, dirname(root), homedir()].filter(deepEnough);
+  const parent = dirname(root);
+  const beside = /^\/(tmp|root)?$/.test(parent) ? [] : readdirSync(parent).map((name) => join(parent, name));
+  // One name below the root is what anybody might write in a test: /work, /home.
+  return [root, ...beside, homedir()].filter((path) => path.split("/").length > 2);
 }
 
 function main() {
