@@ -15,8 +15,8 @@ export function overview(): string {
     ["Look after", ["cache stats", "cache verify", "cache gc", "doctor", "completion", "version", "help"]],
   ];
   let text = "usage: begat [COMMAND] [OPTION...] [ARGUMENT...]\n\n";
-  text += "begat builds what a begatfile describes, and can prove how anything it built was made.\n";
-  text += "A first word that is no command is a target: `begat prog` is `begat build prog`.\n";
+  text += wrap("begat builds what a begatfile describes, and can prove how it built it.", 0);
+  text += wrap("A first word that is no command is a target: `begat prog` is `begat build prog`.", 0);
   for (const [title, verbs] of groups) {
     text += `\n${title}:\n`;
     for (const verb of verbs) text += entry(verb, verbSpec(verb).summary, 16);

@@ -45,10 +45,9 @@ const HELP = flag("help", "show this", "h");
 
 /** Options by what they are for; a verb lists those it has. */
 export const OPTIONS = {
-  directory: [DIRECTORY],
-  workspace: [DIRECTORY, FILE],
+  workspace: [FILE],
   json: [JSON_ANSWER],
-  every: [...COLOUR, HELP],
+  every: [DIRECTORY, ...COLOUR, HELP],
   build: [
     { name: "jobs", short: "j", kind: "count", value: "N", text: "run at most N chores at once" },
     flag("keep-going", "after a failure, go on with what does not need it", "k"),

@@ -45,7 +45,7 @@ export const VERBS = {
     summary: "write a small begatfile that works",
     usage: "",
     text: ["Writes `begatfile` and a line in `.gitignore`. Refuses where a begatfile is."],
-    options: [...OPTIONS.directory, ...OPTIONS.json, ...OPTIONS.every],
+    options: [...OPTIONS.json, ...OPTIONS.every],
     words: NONE,
     overrides: false,
     examples: [["begat init && begat", "from nothing to a first artifact"]],
@@ -56,7 +56,6 @@ export const VERBS = {
     usage: "[FILE...]",
     text: ["Without FILE: `begatfile`. Comments stay. A file with mistakes is reported and left alone."],
     options: [
-      ...OPTIONS.directory,
       { name: "check", kind: "flag", text: "change nothing; exit 1 if a file is not formatted" },
       ...OPTIONS.json,
       ...OPTIONS.every,
@@ -122,7 +121,6 @@ export const VERBS = {
       "RECORD is a number, a chore's label, an output, or a digest; then everything kept about it is shown, with what it printed.",
     ],
     options: [
-      ...OPTIONS.directory,
       { name: "limit", short: "n", kind: "count", value: "N", text: "the newest N records (default 20)" },
       {
         name: "kind",
@@ -146,7 +144,7 @@ export const VERBS = {
     summary: "say who made an artifact, from what, and how",
     usage: "ARTIFACT",
     text: ["ARTIFACT is a path or a SHA-256."],
-    options: [...OPTIONS.directory, ...OPTIONS.json, ...OPTIONS.every],
+    options: [...OPTIONS.json, ...OPTIONS.every],
     words: ARTIFACT,
     overrides: false,
     examples: [["begat prov show prog", ""]],
@@ -157,7 +155,6 @@ export const VERBS = {
     usage: "ARTIFACT",
     text: ["ARTIFACT is a path or a SHA-256."],
     options: [
-      ...OPTIONS.directory,
       { name: "depth", kind: "count", value: "N", text: "go down at most N executions" },
       { name: "sources", kind: "flag", text: "list the sources only" },
       ...OPTIONS.json,
@@ -224,7 +221,7 @@ export const VERBS = {
     summary: "look at this machine: what works, what is missing",
     usage: "",
     text: ["Exit 1 if something begat needs is broken."],
-    options: [...OPTIONS.directory, ...OPTIONS.json, ...OPTIONS.every],
+    options: [...OPTIONS.json, ...OPTIONS.every],
     words: NONE,
     overrides: false,
     examples: [["begat doctor", ""]],

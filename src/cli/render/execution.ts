@@ -54,8 +54,20 @@ export function provText(view: ProvView, paint: Palette): string {
   text += listText("inputs", inputs, paint);
   const env = view.env.map(([name, value]) => [`${name}=${shortValue(value)}`]);
   text += listText("environment", env, paint);
-  const recipe = view.recipe.replace(/^\n+|\s+$/g, "").split("\n");
-  return `${text}${paint.dim(`recipe (${oneLine(view.argv.join(" "))})`)}\n${recipe.map((line) => `  ${oneLine(line.replaceAll("\t", "    "))}\n`).join("")}`;
+  text += `${paint.dim(`recipe (${oneLine(view.argv.join(" "))})`)}\n`;
+  for (const line of unindented(view.recipe)) text += `  ${oneLine(line)}`.trimEnd().concat("\n");
+  return text;
+}
+
+/** A recipe's lines without the margin it has in the begatfile; tabs become four blanks. */
+function unindented(recipe: string): readonly string[] {
+  const lines = recipe
+    .replace(/^(?:[ \t]*\n)+|\s+$/g, "")
+    .split("\n")
+    .map((line) => line.replaceAll("\t", "    "));
+  const margins = lines.filter((line) => line.trim() !== "").map((line) => line.search(/\S/));
+  const margin = Math.min(...margins);
+  return lines.map((line) => line.slice(margin));
 }
 
 function listText(title: string, rows: readonly (readonly string[])[], paint: Palette): string {

@@ -87,14 +87,14 @@ export class LiveState {
     const room = Math.max(0, Math.min(MOST_ROWS, rows - 3));
     const all: LiveRow[] = [];
     for (const [name, { what, startedMs }] of this.#fetching) {
-      all.push(workRow(`fetch ${name}`, `fetching ${oneLine(name)}`, what, nowMs - startedMs, undefined));
+      all.push(workRow(`fetch ${name}`, `fetching ${oneLine(name)}`, what, nowMs - startedMs, undefined, width));
       if (all.length > room) break;
     }
     // Insertion order is starting order: the oldest stay on top and do not jump about.
     for (const [index, chore] of this.#running) {
       if (all.length > room) break;
       const label = oneLine(chore.label);
-      all.push(workRow(`chore ${index}`, label, chore.reason, nowMs - chore.startedMs, chore.expectedMs));
+      all.push(workRow(`chore ${index}`, label, chore.reason, nowMs - chore.startedMs, chore.expectedMs, width));
     }
     const shown = all.slice(0, room);
     const hidden = this.#running.size + this.#fetching.size - shown.length;
@@ -112,9 +112,8 @@ export class LiveState {
     let left = width - head.length;
     // In the order of their worth: a narrow terminal loses the last ones.
     const add = (text: string, tone: LiveRow["pieces"][number]["tone"], join: string) => {
-      if (text.length + join.length > left) return;
-      pieces.push({ text: join + text, tone });
       left -= text.length + join.length;
+      if (left >= 0) pieces.push({ text: join + text, tone });
     };
     if (this.#cancelling) add("cancelling", "warn", " ");
     if (tally.failures.length > 0) add(`${formatCount(tally.failures.length)} failed`, "bad", " ");
@@ -143,10 +142,12 @@ function workRow(
   reason: string,
   elapsedMs: number,
   expectedMs: number | undefined,
+  width: number,
 ): LiveRow {
+  const elapsed = `${formatDuration(elapsedMs).padStart(ELAPSED_WIDTH)}  `;
   const pieces: LiveRow["pieces"][number][] = [
-    { text: `${formatDuration(elapsedMs).padStart(ELAPSED_WIDTH)}  `, tone: "plain" },
-    { text: label, tone: "plain" },
+    { text: elapsed, tone: "plain" },
+    { text: cutInside(label, width - elapsed.length), tone: "plain" },
   ];
   // Worth a word only when it is out of the ordinary.
   if (expectedMs !== undefined && elapsedMs > 5000 && elapsedMs > 2 * expectedMs) {
@@ -154,4 +155,11 @@ function workRow(
   }
   if (reason !== "") pieces.push({ text: `  ${reason}`, tone: "dim" });
   return { key, pieces };
+}
+
+/** A label loses its middle: the dictum stands at its start, the file's name at its end. */
+function cutInside(label: string, width: number): string {
+  if (label.length <= width) return label;
+  const start = Math.max(1, Math.floor((width - 1) / 3));
+  return `${label.slice(0, start)}…${label.slice(label.length - Math.max(0, width - 1 - start))}`;
 }

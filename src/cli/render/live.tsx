@@ -83,7 +83,8 @@ export function createLiveRenderer(
     stderr: stream as unknown as NodeJS.WriteStream,
     exitOnCtrlC: false,
     patchConsole: false,
-    maxFps: 60,
+    // Pictures come by our own ticker; a second brake would only show them late.
+    maxFps: 0,
   });
   const redraw = () => {
     if (above !== "") {

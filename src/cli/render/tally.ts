@@ -3,8 +3,8 @@ import type { BuildEvent, FailureReport } from "../../scheduler/index.ts";
 /** What has happened so far, counted from events; every renderer reads the same numbers. */
 export interface Tally {
   planned: number;
-  /** Chores whose end is known: settled, cached, executed, failed, skipped. */
-  done: number;
+  /** Chores whose end is known, as the scheduler last said; the only count of those settled in bulk. */
+  decided: number;
   executed: number;
   cached: number;
   skipped: number;
@@ -20,7 +20,7 @@ export interface Tally {
 export function newTally(): Tally {
   return {
     planned: 0,
-    done: 0,
+    decided: 0,
     executed: 0,
     cached: 0,
     skipped: 0,
@@ -40,25 +40,20 @@ export function count(tally: Tally, event: BuildEvent): void {
       return;
     case "progress":
       tally.planned = event.planned;
-      // Chores settled in bulk have no event of their own; they are counted here.
-      tally.done = Math.max(tally.done, event.decided);
+      tally.decided = event.decided;
       tally.remainingMs = event.remainingMs;
       return;
     case "chore-finished":
       tally.executed++;
-      tally.done++;
       return;
     case "chore-cached":
       tally.cached++;
-      tally.done++;
       return;
     case "chore-failed":
       tally.failures.push(event.failure);
-      tally.done++;
       return;
     case "chore-skipped":
       tally.skipped++;
-      tally.done++;
       return;
     case "chore-planned":
       if (event.decision.reason === "cached" || event.decision.reason === "settled") return;
@@ -80,6 +75,8 @@ export function count(tally: Tally, event: BuildEvent): void {
 
 /** `[ 3/40]`: as wide for the first chore as for the last. */
 export function position(tally: Tally): string {
-  const planned = Math.max(tally.planned, tally.done);
-  return `[${String(Math.min(tally.done, planned)).padStart(String(planned).length)}/${planned}]`;
+  const ended = tally.executed + tally.cached + tally.failures.length + tally.skipped;
+  const done = Math.max(ended, tally.decided);
+  const planned = Math.max(tally.planned, done);
+  return `[${String(done).padStart(String(planned).length)}/${planned}]`;
 }

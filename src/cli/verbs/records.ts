@@ -40,8 +40,8 @@ export async function log(context: Context): Promise<number> {
     limit: flags.number("limit") ?? DEFAULT_LIMIT,
     kinds: flags.texts("kind"),
   });
-  answer(context, view, () => logText(context, view));
   const nothing = about !== undefined && view.lines.length === 0 && view.execution === undefined;
+  answer(context, view, () => (nothing ? "" : logText(context, view)));
   if (!nothing) return EXIT.ok;
   const message = `no record is about "${about}"`;
   if (!flags.has("json")) context.host.stderr.write(noticeText("error", message, undefined, context.paint));
@@ -79,7 +79,9 @@ export async function provShow(context: Context): Promise<number> {
   const proven = await services.provShow({ directory: directoryOf(context), artifact: context.args.words[0] ?? "" });
   const code = answerProven(context, proven, (view) => provText(view, context.paint));
   if (!proven.found || code !== EXIT.ok) return code;
-  return exitCodeOf(proven.answer.execution);
+  const signed = exitCodeOf(proven.answer.execution);
+  // Other bytes in the checkout: whatever the record proves, it is not about them.
+  return signed === EXIT.ok && proven.answer.checkout === "different" ? EXIT.failed : signed;
 }
 
 export async function provTree(context: Context): Promise<number> {
