@@ -14,7 +14,7 @@ import {
 } from "./ledger-database.ts";
 import { type PinRead, pinProblem, readPin, writePin } from "./pin.ts";
 import type { GenesisBody } from "./record.ts";
-import { encodeRecord, leafHash, NO_RECORD, parseRecord } from "./record-codec.ts";
+import { encodeRecord, leafHash, NO_RECORD, parseRecord, RecordError } from "./record-codec.ts";
 import { type GroupWindow, SqliteLedger } from "./sqlite-ledger.ts";
 
 export interface OpenLedgerOptions {
@@ -131,7 +131,8 @@ function makeLedger(database: LedgerDatabase, options: OpenLedgerOptions): void 
     makeTables(database);
     database.prepare("INSERT INTO record (seq, bytes, leaf) VALUES (0, ?, ?)").run(bytes, Buffer.from(leaf, "hex"));
     database.exec("COMMIT");
-    writePin(files, stateHome, { ledger: leaf, log: origin, size: 1, leaf });
+    // Durable, because that also syncs the directory in which the ledger's own name stands: a pin must not outlive it.
+    writePin(files, stateHome, { ledger: leaf, log: origin, size: 1, leaf }, true);
   } catch (error) {
     if (database.inTransaction) database.exec("ROLLBACK");
     throw error;
@@ -185,6 +186,11 @@ function parsed(row: Row, tampered: (what: string) => LedgerError): ReturnType<t
   try {
     return parseRecord(row.bytes);
   } catch (cause) {
+    if (cause instanceof RecordError && cause.code.startsWith("RECORD_UNKNOWN")) {
+      throw new LedgerError("LEDGER_FOREIGN", `the ledger was continued by a later begat (record ${row.seq})`, {
+        cause,
+      });
+    }
     throw new LedgerError("LEDGER_TAMPERED", tampered(`record ${row.seq} cannot be read`).message, { cause });
   }
 }

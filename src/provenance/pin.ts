@@ -41,16 +41,16 @@ export function readPin(files: FileTree, stateHome: string): PinRead {
 }
 
 /**
- * Remembers `pin`, unless what is there already says more about the same ledger. Not synced: after a power cut it may
- * be an older pin, which is still true.
+ * Remembers `pin`, unless what is there already says more about the same ledger. Not synced unless `durable`: after a
+ * power cut it may be an older pin, which is still true.
  *
  * @returns Whether it could be written; a pin that cannot is no reason to stop a build.
  */
-export function writePin(files: FileTree, stateHome: string, pin: Pin): boolean {
+export function writePin(files: FileTree, stateHome: string, pin: Pin, durable = false): boolean {
   const before = readPin(files, stateHome);
   if (before.state === "present" && before.pin.ledger === pin.ledger && before.pin.size >= pin.size) return true;
   try {
-    files.replaceFile(pinPath(stateHome), canonicalJson({ v: 1, ...pin }), { mode: 0o600 });
+    files.replaceFile(pinPath(stateHome), canonicalJson({ v: 1, ...pin }), { mode: 0o600, durable });
     return true;
   } catch (error) {
     if (error instanceof FileTreeError) return false;

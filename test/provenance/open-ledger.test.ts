@@ -14,7 +14,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { IngestBody } from "../../src/provenance/index.ts";
+import { type IngestBody, leafHash } from "../../src/provenance/index.ts";
 import { newStateHome, open, smallLedger, verify } from "./state-home.ts";
 
 const ingest = (name: string): { body: IngestBody; manifests: [] } => ({
@@ -118,6 +118,21 @@ describe("refused, and left as it is", () => {
     await expect(open(home, { create: false })).rejects.toMatchObject({ code });
     const after = existsSync(databaseOf(home)) ? readFileSync(databaseOf(home)) : undefined;
     expect(after).toEqual(before);
+  });
+
+  test("a ledger that a later begat went on with, which is no tampering", async () => {
+    const home = newStateHome();
+    await smallLedger(home);
+    const ledger = await open(home);
+    const [last] = [...ledger.read(8, 9)];
+    ledger.close();
+    const { origin: log } = ledger;
+    const record = { kind: "key.endorse", log, prev: last!.leaf, seq: 9, time: "2026-01-01T00:00:00.000Z", v: 1 };
+    const bytes = Buffer.from(JSON.stringify(record));
+    const leaf = leafHash(bytes);
+    tamper(home, `INSERT INTO record VALUES (9, x'${bytes.toString("hex")}', x'${leaf}')`);
+    await expect(open(home)).rejects.toMatchObject({ code: "LEDGER_FOREIGN" });
+    expect(await verify(home)).toMatchObject({ exitCode: 5 });
   });
 
   test("a directory", async () => {
