@@ -19,7 +19,11 @@ const LIMIT_SIGNALS: Readonly<Record<string, string>> = { SIGXFSZ: "file-bytes",
 /** What came of the recipe itself; `undefined` when it ended well and its outputs decide. */
 export function judgeRecipe(
   run: LaunchedCommand,
-  context: { readonly timedOutAfterMs: number | undefined; readonly needsBegun: boolean; readonly processes: number },
+  context: {
+    readonly timedOutAfterMs: number | undefined;
+    readonly needsBegun: boolean;
+    readonly limitEvents: readonly LimitEvent[];
+  },
 ): Judgement | undefined {
   const { exitCode, signal } = splitStatus(run.status ?? 137);
   if (context.timedOutAfterMs !== undefined) {
@@ -32,16 +36,14 @@ export function judgeRecipe(
   }
   const of = (verdict: Verdict, detail: string): Judgement => ({ verdict, detail, exitCode, signal });
   if (run.lost) return of("executor-error", "launcher was killed while the recipe ran");
-  // A fork bomb leaves its processes behind, close to as many as it may have.
-  if (run.leftCount > context.processes / 2) {
-    return of("resource", `${run.leftCount} processes at its end, ${context.processes} allowed`);
-  }
   if (signal !== undefined) {
     const limit = LIMIT_SIGNALS[signal];
     return limit === undefined
       ? of("signal", `ended by ${signal}`)
       : of("resource", `limit ${limit} reached: ${signal}`);
   }
+  const event = context.limitEvents[0];
+  if (event !== undefined && (exitCode !== 0 || run.leftCount > 0)) return of("resource", limitDetail(event));
   if (exitCode !== 0) return of("exit", `exit ${exitCode}`);
   if (run.leftCount > 0) {
     const names = [...new Set(run.leftNames)].slice(0, 5).join(", ");
@@ -49,6 +51,21 @@ export function judgeRecipe(
     return of("leftover-processes", `${count} still running at its end and killed: ${names}`);
   }
   return undefined;
+}
+
+/** What shells, make and compilers say when the kernel lets them start no more processes or threads. */
+const NO_MORE_PROCESSES =
+  /cannot fork|can't fork|\bfork\b.{0,40}resource temporarily unavailable|pthread_create.{0,40}resource temporarily unavailable/i;
+
+/**
+ * Whether the limit on processes was touched. The kernel tells nobody but the process it refused, so this goes by what
+ * was left behind (a fork bomb leaves nearly as many as it may have) and by what was said on standard error.
+ */
+export function processLimitEvents(run: LaunchedCommand, processes: number): LimitEvent[] {
+  const isNear = run.leftCount > processes / 2;
+  if (!isNear && (run.stderr.totalBytes === 0 || !NO_MORE_PROCESSES.test(run.stderr.text().toString("latin1"))))
+    return [];
+  return [{ limit: "processes", allowed: processes, seen: isNear ? run.leftCount : processes }];
 }
 
 /** What the outputs say about a recipe that ended well. */

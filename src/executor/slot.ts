@@ -5,6 +5,7 @@ import type { BackEnd, SlotPlaces } from "./back-end.ts";
 import { ExecutorError } from "./executor.ts";
 import { Launcher } from "./launcher/launcher.ts";
 import type { Containment } from "./launcher/launcher-command.ts";
+import { processesOfUser } from "./launcher/process-table.ts";
 import type { ExecutorLimits } from "./limits.ts";
 import { emptyDirectory, removeTree } from "./staging/remove-tree.ts";
 import { isReachableByAll, type StagingRoot } from "./staging/staging-root.ts";
@@ -20,6 +21,14 @@ export interface SlotOptions {
   readonly limits: ExecutorLimits;
   /** Directories large inputs come from: the checkout, the blob store. */
   readonly inputRoots: readonly string[];
+}
+
+/** Threads that this user runs apart from recipes; counted once, as it is only a part of a generous limit. */
+let counted: number | undefined;
+
+function ownThreads(): number {
+  counted ??= processesOfUser(process.getuid?.() ?? 0).reduce((sum, { threads }) => sum + threads, 0);
+  return counted;
 }
 
 /** A place where one recipe at a time runs: directories, a user, a launcher that is started when first needed. */
@@ -92,6 +101,7 @@ export class Slot implements SlotPlaces {
           user: this.uid === undefined ? undefined : { uid: this.uid },
           binds: this.#binds,
           limits,
+          processes: limits.processes + (this.uid === undefined ? ownThreads() : 0),
           setup: backEnd.setup(this),
           nonce: randomBytes(16).toString("hex"),
         });

@@ -2,7 +2,7 @@ import { statfsSync } from "node:fs";
 import type { BlobStore } from "../cache/index.ts";
 import type { Clock } from "../ports/index.ts";
 import type { BackEnd } from "./back-end.ts";
-import { type Judgement, judgeOutputs, judgeRecipe } from "./execution-verdict.ts";
+import { type Judgement, judgeOutputs, judgeRecipe, processLimitEvents } from "./execution-verdict.ts";
 import {
   type Capabilities,
   type ExecutionRequest,
@@ -191,7 +191,8 @@ export abstract class StagedExecutor implements Executor {
       this.#stager.checkBound(inputs.bound);
 
       const needsBegun = this.#backEnd.name === "bubblewrap" && !request.interactive;
-      const judged = judgeRecipe(ended, { timedOutAfterMs, needsBegun, processes: this.limits.processes });
+      const processEvents = processLimitEvents(ended, request.resources.pids ?? this.limits.processes);
+      const judged = judgeRecipe(ended, { timedOutAfterMs, needsBegun, limitEvents: processEvents });
       const full = spaceEvent(slot.directory);
       if (full !== undefined && slot.medium === "memory") return "staging full";
       const collected = judged === undefined ? await this.#collect(slot, request, staged) : NO_OUTPUTS;
@@ -206,7 +207,7 @@ export abstract class StagedExecutor implements Executor {
         stdoutBytes: ended.stdout.totalBytes,
         stderrBytes: ended.stderr.totalBytes,
         undeclared,
-        limitEvents: [...collected.limitEvents, ...recipeLimits(judgement, ended, this.limits), ...(full ?? [])],
+        limitEvents: [...collected.limitEvents, ...processEvents, ...(full ?? [])],
         isolation,
         startedAtMs,
         finishedAtMs,
@@ -224,11 +225,6 @@ export abstract class StagedExecutor implements Executor {
     const isStaged = (path: string) => staged.has(path);
     return new OutputCollector(slot.build, this.options.blobs, this.limits, request.outputs, isStaged).collect();
   }
-}
-
-function recipeLimits(judgement: Judgement, ended: LaunchedCommand, limits: ExecutorLimits): LimitEvent[] {
-  if (judgement.verdict !== "resource" || ended.leftCount === 0) return [];
-  return [{ limit: "processes", allowed: limits.processes, seen: ended.leftCount }];
 }
 
 /** A full file system is a limit touched even where the recipe exited 0: it may not have looked. */

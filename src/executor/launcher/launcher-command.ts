@@ -19,6 +19,8 @@ export interface LauncherSpec {
   /** Directories a dropped user could not reach by their own path, to be bound read-only at `at`. */
   readonly binds: readonly { readonly from: string; readonly at: string }[];
   readonly limits: ExecutorLimits;
+  /** The kernel's limit, which counts what else the same user runs. */
+  readonly processes: number;
   /** Shell text run once by the launcher before its first command. */
   readonly setup: string;
   readonly nonce: string;
@@ -88,8 +90,8 @@ export function launcherSetup(spec: LauncherSpec): string {
     `ulimit -S -n ${limits.openFiles} 2>/dev/null`,
     `ulimit -H -n ${limits.openFiles * 4} 2>/dev/null`,
     `ulimit -f ${blocks}`,
-    // dash calls it -p, other shells -u. Without a user of its own the count would include all the user's processes.
-    spec.user === undefined ? ":" : `ulimit -u ${limits.processes} 2>/dev/null || ulimit -p ${limits.processes}`,
+    // dash calls it -p, other shells -u.
+    `ulimit -u ${spec.processes} 2>/dev/null || ulimit -p ${spec.processes}`,
     `cd ${shellWord(`${spec.directory}/io`)} || exit 120`,
     "mkfifo -m 600 out err || exit 121",
     ": >report",

@@ -5,6 +5,7 @@ export interface ProcessEntry {
   readonly pid: number;
   readonly parent: number;
   readonly command: string;
+  readonly threads: number;
   /** Dead, but not yet waited for by its parent. */
   readonly isZombie: boolean;
 }
@@ -31,6 +32,7 @@ function readProcess(pid: number): ProcessEntry | undefined {
       pid,
       parent: Number(fields[1]),
       command: text.slice(text.indexOf("(") + 1, close),
+      threads: Number(fields[17]),
       isZombie: fields[0] === "Z" || fields[0] === "X",
     };
   } catch {
