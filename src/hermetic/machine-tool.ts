@@ -21,7 +21,10 @@ export async function runTool(
   signal: AbortSignal,
 ): Promise<ProcessOutcome> {
   try {
-    const env = { ...tool.environment, LC_ALL: "C.UTF-8" };
+    // begat's launcher keeps NODE_EXTRA_CA_CERTS under another name, for a quicker start of its own; npm needs it.
+    const authorities = tool.environment.BEGAT_EXTRA_CA_CERTS;
+    const trust = authorities === undefined ? {} : { NODE_EXTRA_CA_CERTS: authorities };
+    const env = { ...trust, ...tool.environment, LC_ALL: "C.UTF-8" };
     const spec = { argv, cwd, env, outputLimitBytes: OUTPUT_LIMIT_BYTES, timeoutMs: TIMEOUT_MS };
     return await tool.runner.run(spec, signal);
   } catch (cause) {

@@ -109,6 +109,17 @@ describe("npm", () => {
     await expect(provide(ONE)).rejects.toMatchObject({ code: "SOURCE_KIND_UNSUPPORTED", message });
   });
 
+  test("gives npm the extra certificate authorities back under their own name", async () => {
+    let given: Readonly<Record<string, string>> = {};
+    workspace.programs.scripted.set("npm", (spec) => {
+      given = spec.env;
+      return npm(spec);
+    });
+    const environment = { PATH: "/bin", BEGAT_EXTRA_CA_CERTS: "/etc/extra.pem" };
+    await workspace.provider({ environment }).provide([ONE], never);
+    expect(given).toMatchObject({ PATH: "/bin", NODE_EXTRA_CA_CERTS: "/etc/extra.pem" });
+  });
+
   test("says when the registry does not answer", async () => {
     workspace.programs.scripted.set("npm", () => ({ exitCode: 1, stderr: "npm error code ENOTFOUND\n" }));
     const message = "npm could not look up left: npm error code ENOTFOUND";
