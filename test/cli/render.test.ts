@@ -7,6 +7,7 @@ import { createPlainRenderer } from "../../src/cli/render/plain.ts";
 import { reasonInFull, reasonText } from "../../src/cli/render/reason.ts";
 import { summaryLine } from "../../src/cli/render/summary.ts";
 import { newTally } from "../../src/cli/render/tally.ts";
+import { renderDiagnostic } from "../../src/dictum-parser/index.ts";
 import type { BuildEvent, BuildSummary, Decision } from "../../src/scheduler/index.ts";
 import { ManualTicker, MemoryOutput } from "../support/fake-host.ts";
 import {
@@ -24,6 +25,7 @@ function plain(events: readonly BuildEvent[], options: Partial<NarratorOptions> 
   const output = new MemoryOutput();
   const narrator = createNarrator({
     paint: palette(false),
+    drawDiagnostic: renderDiagnostic,
     quiet: false,
     verbose: false,
     lineBudget: Number.POSITIVE_INFINITY,
@@ -100,7 +102,13 @@ describe("plain lines", () => {
   it("gathers lines, but shows failures at once", () => {
     const output = new MemoryOutput();
     const ticker = new ManualTicker();
-    const narrator = createNarrator({ paint: palette(false), quiet: false, verbose: false, lineBudget: 1e9 });
+    const narrator = createNarrator({
+      paint: palette(false),
+      drawDiagnostic: renderDiagnostic,
+      quiet: false,
+      verbose: false,
+      lineBudget: 1e9,
+    });
     const renderer = createPlainRenderer(output, narrator, ticker.every);
     const fetching: BuildEvent = { type: "fetching", name: "x", what: "npm x" };
     for (let i = 0; i < 1000; i++) renderer.onEvent(fetching);
@@ -231,7 +239,13 @@ describe("the live view's layout", () => {
     level: "none",
   });
   function state(events: readonly (readonly [atMs: number, event: BuildEvent])[]): LiveState {
-    const narrator = createNarrator({ paint: palette(false), quiet: false, verbose: false, lineBudget: 0 });
+    const narrator = createNarrator({
+      paint: palette(false),
+      drawDiagnostic: renderDiagnostic,
+      quiet: false,
+      verbose: false,
+      lineBudget: 0,
+    });
     const live = new LiveState(narrator.tally, 0);
     for (const [atMs, event] of events) {
       narrator.tell(event);

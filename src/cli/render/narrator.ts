@@ -1,8 +1,8 @@
 import type { BuildEvent, ChoreName } from "../../scheduler/index.ts";
 import { counted, formatDuration, formatSize } from "../quantity.ts";
 import type { Palette } from "./colour.ts";
-import { diagnosticText } from "./diagnostic.ts";
 import { failureText, printedText, undeclaredText } from "./failure.ts";
+import type { DrawDiagnostic } from "./late-diagnostics.ts";
 import { reasonText } from "./reason.ts";
 import { oneLine, sanitise } from "./sanitise.ts";
 import { failureList, summaryLine } from "./summary.ts";
@@ -10,6 +10,7 @@ import { count, newTally, position, type Tally } from "./tally.ts";
 
 export interface NarratorOptions {
   readonly paint: Palette;
+  readonly drawDiagnostic: DrawDiagnostic;
   /** Only failures, mistakes and warnings. */
   readonly quiet: boolean;
   /** Also cached and skipped chores, fetched blobs, output as it comes, and outputs whole. */
@@ -82,7 +83,7 @@ export function createNarrator(options: NarratorOptions): Narrator {
   const told = (event: BuildEvent): string => {
     switch (event.type) {
       case "diagnostics":
-        return event.diagnostics.map((diagnostic) => diagnosticText(diagnostic, paint)).join("");
+        return event.diagnostics.map((d) => options.drawDiagnostic(d, { colour: paint.enabled })).join("");
       case "notice": {
         if (quiet && event.severity === "note") return "";
         return noticeText(event.severity, event.message, event.hint, paint);

@@ -1,7 +1,8 @@
+import { type Diagnostic, renderDiagnostic } from "../../dictum-parser/index.ts";
 import { answer, type Context, directoryOf, workspaceOptions } from "../context.ts";
 import { EXIT } from "../exit-code.ts";
 import { counted } from "../quantity.ts";
-import { diagnosticText } from "../render/diagnostic.ts";
+import type { Palette } from "../render/colour.ts";
 import { dotText } from "../render/dot.ts";
 import { documentText } from "../render/json.ts";
 import { oneLine } from "../render/sanitise.ts";
@@ -17,7 +18,7 @@ export async function fmt(context: Context): Promise<number> {
 }
 
 function formatText({ paint }: Context, report: FormatReport): string {
-  let text = report.diagnostics.map((diagnostic) => diagnosticText(diagnostic, paint)).join("");
+  let text = mistakes(report.diagnostics, paint);
   for (const { path, state } of report.files) {
     if (state === "formatted") text += `formatted ${oneLine(path)}\n`;
     if (state === "unformatted") text += `${paint.yellow("not formatted")}: ${oneLine(path)}\n`;
@@ -35,7 +36,7 @@ export async function check(context: Context): Promise<number> {
 }
 
 function checkText({ paint }: Context, report: CheckReport): string {
-  const text = report.diagnostics.map((diagnostic) => diagnosticText(diagnostic, paint)).join("");
+  const text = mistakes(report.diagnostics, paint);
   const errors = report.diagnostics.filter(({ severity }) => severity === "error").length;
   const warnings = report.diagnostics.length - errors;
   if (errors > 0) {
@@ -57,9 +58,13 @@ export async function graph(context: Context): Promise<number> {
   if (view.diagnostics.some(({ severity }) => severity === "error")) {
     // A graph with holes would be taken for the graph.
     if (asJson) context.host.stdout.write(documentText("graph", { diagnostics: view.diagnostics, chores: [] }));
-    else context.host.stderr.write(view.diagnostics.map((d) => diagnosticText(d, context.paint)).join(""));
+    else context.host.stderr.write(mistakes(view.diagnostics, context.paint));
     return EXIT.failed;
   }
   context.host.stdout.write(asJson ? documentText("graph", view) : dotText(view));
   return EXIT.ok;
+}
+
+function mistakes(diagnostics: readonly Diagnostic[], paint: Palette): string {
+  return diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, { colour: paint.enabled })).join("");
 }

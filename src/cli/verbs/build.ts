@@ -5,6 +5,7 @@ import { type Context, workspaceOptions } from "../context.ts";
 import { EXIT, exitCodeOfFailure, exitCodeOfSignal, UsageError } from "../exit-code.ts";
 import type { StopSignal } from "../host.ts";
 import { createJsonRenderer } from "../render/json.ts";
+import { LateDiagnostics } from "../render/late-diagnostics.ts";
 import { createNarrator, noticeText } from "../render/narrator.ts";
 import { createPlainRenderer } from "../render/plain.ts";
 import type { Renderer } from "../render/renderer.ts";
@@ -18,7 +19,9 @@ export async function build(context: Context): Promise<number> {
   const { args, host } = context;
   const options = buildOptions(context);
   const cancellation = new AbortController();
-  const renderer = chooseRenderer(context);
+  const diagnostics = new LateDiagnostics(async () => (await import("../../dictum-parser/index.ts")).renderDiagnostic);
+  const renderer = chooseRenderer(context, diagnostics);
+  const listener = diagnostics.listener((event) => renderer.onEvent(event));
   let stoppedBy: StopSignal | undefined;
 
   const stop = (signal: StopSignal) => () => {
@@ -38,9 +41,11 @@ export async function build(context: Context): Promise<number> {
   let summary: BuildSummary;
   try {
     const services = await context.services();
-    summary = await services.build(options, (event) => renderer.onEvent(event), cancellation.signal);
+    summary = await services.build(options, listener, cancellation.signal);
+    await diagnostics.settled();
     renderer.finish();
   } catch (error) {
+    await diagnostics.settled();
     renderer.finish();
     if (stoppedBy !== undefined && isCancellation(error)) return exitCodeOfSignal(stoppedBy);
     if (host.outputClosed()) return EXIT.outputClosed;
@@ -78,12 +83,13 @@ function buildOptions(context: Context): BuildOptions {
   };
 }
 
-function chooseRenderer({ args, host, paint }: Context): Renderer {
+function chooseRenderer({ args, host, paint }: Context, diagnostics: LateDiagnostics): Renderer {
   const { flags } = args;
   if (flags.has("json")) return createJsonRenderer(host.stdout, host.every);
   const onTerminal = host.stdout.isTerminal;
   const narrator = createNarrator({
     paint,
+    drawDiagnostic: (diagnostic, how) => diagnostics.draw(diagnostic, how),
     quiet: flags.has("quiet"),
     verbose: flags.has("verbose"),
     lineBudget: onTerminal ? TERMINAL_LINES : Number.POSITIVE_INFINITY,

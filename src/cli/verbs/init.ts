@@ -9,18 +9,18 @@ export class InitError extends BegatError<"INIT_EXISTS"> {}
 /** Needs a shell and wc, which every machine has; shows a variable, an argument, a dependency and a group. */
 export const FIRST_BEGATFILE = `# Build with \`begat\`; then try \`begat why size.txt\` and \`begat prov tree size.txt\`.
 
-var WHO ?= world                        # \`begat WHO=you\` greets somebody else
+var WHO ?= world #  \`begat WHO=you\` greets somebody else
 
 dictum greet(who) {
-    out  [ hello.txt ]
+    out [ hello.txt ]
     exec [[
         echo "hello, $who" > "$out"
     ]]
 }
 
 dictum measure(text) {
-    in   [ $text ]
-    out  [ size.txt ]
+    in [ $text ]
+    out [ size.txt ]
     exec [[
         wc -c < "$in" > "$out"
     ]]
