@@ -133,7 +133,6 @@ export function expectBrace(s: Scanner, of: string): boolean {
 }
 
 function parseSections(s: Scanner, dictumAt: number, dictum: Name, sections: DictumSections): void {
-  const seen = new Map<string, number>();
   for (;;) {
     if (s.is(RIGHT_BRACE)) {
       s.next();
@@ -160,11 +159,11 @@ function parseSections(s: Scanner, dictumAt: number, dictum: Name, sections: Dic
       skipToItem(s, true);
       continue;
     }
-    parseSection(s, sections, seen);
+    parseSection(s, sections);
   }
 }
 
-function parseSection(s: Scanner, sections: DictumSections, seen: Map<string, number>): void {
+function parseSection(s: Scanner, sections: DictumSections): void {
   const at = s.start;
   const written = s.tokenText();
   const word = isSectionWord(written) ? written : sectionMeant(s, written);
@@ -174,14 +173,12 @@ function parseSection(s: Scanner, sections: DictumSections, seen: Map<string, nu
     skipToItem(s, true);
     return;
   }
-  const isList = word in LISTS;
-  const first = seen.get(word);
-  if (first !== undefined && !isList) {
+  const first = firstOf(sections, word);
+  if (first !== undefined) {
     s.fail("PARSE_DUPLICATE_SECTION", at, written.length, `expected one ${word} section, found a second`, {
       notes: [s.note(first, "the first is here")],
     });
   }
-  seen.set(word, at);
   switch (word) {
     case "in":
     case "out":
@@ -206,6 +203,12 @@ function parseSection(s: Scanner, sections: DictumSections, seen: Map<string, nu
       sections.recipe = exec.recipe;
     }
   }
+}
+
+/** Where a section that can stand only once stood before. */
+function firstOf(sections: DictumSections, word: string): number | undefined {
+  if (word === "exec") return sections.recipe?.at;
+  return word === "image" || word === "timeout" || word === "network" ? sections[word]?.at : undefined;
 }
 
 const LISTS: Readonly<Record<string, string>> = {

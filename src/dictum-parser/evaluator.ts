@@ -376,7 +376,7 @@ export class Evaluator {
     const chore = this.#maker.make(definition, inner, label, statement, frame);
     if (chore === undefined) return void this.#lose();
     this.declarations.noteImage(chore.image, inner, node.sections.image);
-    this.#production.add(chore, frame, statement, node.sections.import, inner);
+    this.#production.add(chore, frame, statement, node.sections.import, inner, definition.scope.parent !== undefined);
     this.#sink(chore);
   }
 

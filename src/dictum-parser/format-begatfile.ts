@@ -6,7 +6,6 @@ import {
   LEFT_BRACE,
   LEFT_BRACKET,
   LEFT_PAREN,
-  QUESTION_EQUALS,
   RECIPE,
   RIGHT_BRACE,
   RIGHT_BRACKET,
@@ -97,7 +96,7 @@ class Printer {
       return false;
     if (token.kind === RIGHT_BRACKET && before.kind === LEFT_BRACKET) return false;
     if (token.kind === RIGHT_BRACE && before.kind === LEFT_BRACE) return false;
-    return token.kind !== QUESTION_EQUALS || before.kind !== EQUALS;
+    return true;
   }
 
   /** A recipe of one line stays inline if it was; any other is a block. */

@@ -7,12 +7,9 @@ import type { Note } from "./report.ts";
 import type { Frame } from "./scope.ts";
 import type { Element } from "./syntax.ts";
 
-/** What is kept of a chore after it was handed on. */
-interface Kept {
-  readonly label: string;
-  readonly frame: Frame;
-  readonly where: { readonly at: number; readonly end: number };
-  readonly fixpoint: boolean;
+interface Where {
+  readonly at: number;
+  readonly end: number;
 }
 
 interface PropertyUse {
@@ -24,24 +21,31 @@ interface PropertyUse {
 /** At most so many places are told that one property is missing. */
 const MOST_USES = 20;
 
-/** Who makes what, over all chores: two makers of one thing, things nobody makes, things that need themselves. */
+/**
+ * Who makes what, over all chores: two makers of one thing, things nobody makes, things that need themselves. Chores
+ * themselves are not kept; there may be 100,000 of them, so what is kept stands in flat lists.
+ */
 export class ProductionCheck {
   readonly #context: EvaluationContext;
-  readonly #chores: Kept[] = [];
-  readonly #labels = new Map<string, number>();
-  /** Paths that are read or made, numbered. */
-  readonly #ids = new Map<string, number>();
-  readonly #paths: WorkspacePath[] = [];
-  /** By path number: the chore that makes it, or -1; and whether it makes a tree. */
+  readonly #labels: string[] = [];
+  /** Of the statement that ran each chore, and where it stands in the frame's file. */
+  readonly #frames: Frame[] = [];
+  readonly #wheres: Where[] = [];
+  readonly #withFixpoint = new Set<number>();
+  /** Outputs, numbered; the chore that makes each, and whether it is a tree. */
+  readonly #outputs = new Map<string, number>();
   readonly #makers: number[] = [];
   readonly #isTree: boolean[] = [];
-  /** Inputs of all chores, one after another: path number * 2, + 1 where a tree is meant. */
-  readonly #inputs: number[] = [];
+  #treeOutputs = 0;
+  /** Inputs of all chores, one after another, and which of them are trees. */
+  readonly #inputs: WorkspacePath[] = [];
   readonly #inputStarts: number[] = [0];
+  readonly #treeInputs = new Set<number>();
   readonly #propertyMakers = new Map<string, number>();
   readonly #propertyUses = new Map<string, PropertyUse[]>();
-  #treeOutputs = 0;
-  #treeInputs = 0;
+  /** A chore without outputs is told from others by its label alone. */
+  readonly #withoutOutputs = new Map<string, number>();
+  #labelsMayRepeat = false;
 
   constructor(context: EvaluationContext) {
     this.#context = context;
@@ -50,44 +54,44 @@ export class ProductionCheck {
   /**
    * @param frame Of the statement that made it, which stands at `where`.
    * @param own The chore's own frame, for its imports.
+   * @param isLocal Its dictum is defined in a block, so another block may have one of the same name.
    */
   add(
     chore: EvaluatedChore,
     frame: Frame,
-    where: { readonly at: number; readonly end: number },
+    where: Where,
     imports: readonly Element[],
     own: Frame,
+    isLocal: boolean,
   ): void {
-    const index = this.#chores.length;
-    this.#chores.push({ label: chore.label, frame, where, fixpoint: chore.attributes.fixpoint > 0 });
-    const same = this.#labels.get(chore.label);
-    if (same !== undefined) {
-      const message = `expected each chore once, found ${chore.label} again`;
-      this.#fail("EVAL_DUPLICATE_CHORE", index, message, [this.#noteOf(same, "the first is here")]);
-    } else {
-      this.#labels.set(chore.label, index);
-      for (const output of chore.outputs) this.#addOutput(index, output.path, output.kind === "tree");
-      for (const name of chore.up) this.#addProperty(index, name);
-    }
+    const index = this.#labels.length;
+    this.#labels.push(chore.label);
+    this.#frames.push(frame);
+    this.#wheres.push(where);
+    if (chore.attributes.fixpoint > 0) this.#withFixpoint.add(index);
+    if (isLocal) this.#labelsMayRepeat = true;
+    if (chore.outputs.length === 0) this.#addWithoutOutputs(index, chore.label);
+    for (const output of chore.outputs) this.#addOutput(index, output.path, output.kind === "tree");
+    for (const name of chore.up) this.#addProperty(index, name);
     for (const input of chore.inputs) {
-      const isTree = input.kind === "tree";
-      if (isTree) this.#treeInputs++;
-      this.#inputs.push(this.#idOf(input.path) * 2 + (isTree ? 1 : 0));
+      if (input.kind === "tree") this.#treeInputs.add(this.#inputs.length);
+      this.#inputs.push(input.path);
     }
     this.#inputStarts.push(this.#inputs.length);
     for (const name of chore.properties) {
+      const element = imports.find((item) => item.text === name) ?? imports[0];
+      const use = { chore: index, frame: own, where: element };
       const uses = this.#propertyUses.get(name);
-      const where = imports.find((element) => element.text === name) ?? imports[0];
-      if (uses === undefined) this.#propertyUses.set(name, [{ chore: index, frame: own, where }]);
-      else uses.push({ chore: index, frame: own, where });
+      if (uses === undefined) this.#propertyUses.set(name, [use]);
+      else uses.push(use);
     }
   }
 
   /** Whether a chore makes `path`, and as what. */
   madeAs(path: string): "file" | "tree" | undefined {
-    const id = this.#ids.get(path);
-    if (id === undefined || (this.#makers[id] as number) < 0) return undefined;
-    return this.#isTree[id] === true ? "tree" : "file";
+    const output = this.#outputs.get(path);
+    if (output === undefined) return undefined;
+    return this.#isTree[output] === true ? "tree" : "file";
   }
 
   /** Whether a tree that some chore makes holds `path`. */
@@ -95,10 +99,8 @@ export class ProductionCheck {
     return this.#treeAround(path) !== undefined;
   }
 
-  *madePaths(): Iterable<string> {
-    for (let id = 0; id < this.#paths.length; id++) {
-      if ((this.#makers[id] as number) >= 0) yield this.#paths[id] as string;
-    }
+  madePaths(): Iterable<string> {
+    return this.#outputs.keys();
   }
 
   /**
@@ -107,6 +109,7 @@ export class ProductionCheck {
    * @param complete Every chore was made: without that, what nobody makes may only have been lost.
    */
   finish(complete: boolean): void {
+    if (this.#labelsMayRepeat) this.#checkLabels();
     this.#checkNestedOutputs();
     if (complete) this.#checkProperties();
     this.#checkKinds();
@@ -114,31 +117,42 @@ export class ProductionCheck {
     if (complete) this.#checkCycle();
   }
 
-  #idOf(path: WorkspacePath): number {
-    const known = this.#ids.get(path);
-    if (known !== undefined) return known;
-    const id = this.#paths.length;
-    this.#ids.set(path, id);
-    this.#paths.push(path);
-    this.#makers.push(-1);
-    this.#isTree.push(false);
-    return id;
+  #addWithoutOutputs(chore: number, label: string): void {
+    const same = this.#withoutOutputs.get(label);
+    if (same === undefined) this.#withoutOutputs.set(label, chore);
+    else this.#reportRepeated(same, chore);
+  }
+
+  /** Two dictums of one name, each in its own block, may give chores that nobody could tell apart. */
+  #checkLabels(): void {
+    const first = new Map<string, number>();
+    for (let chore = 0; chore < this.#labels.length; chore++) {
+      const same = first.get(this.#label(chore));
+      if (same === undefined) first.set(this.#label(chore), chore);
+      else this.#reportRepeated(same, chore);
+    }
+  }
+
+  #reportRepeated(first: number, chore: number): void {
+    const message = `expected each chore once, found ${this.#label(chore)} again`;
+    this.#fail("EVAL_DUPLICATE_CHORE", chore, message, [this.#noteOf(first, "the first is run here")]);
   }
 
   #addOutput(chore: number, path: WorkspacePath, isTree: boolean): void {
-    const id = this.#idOf(path);
-    const other = this.#makers[id] as number;
-    if (other >= 0) {
-      const message =
-        other === chore
-          ? `expected each output once, found ${path} again in ${this.#label(chore)}`
-          : `expected one producer of ${path}, found ${this.#label(other)} and ${this.#label(chore)}`;
-      this.#fail("EVAL_TWO_PRODUCERS", chore, message, [this.#noteOf(other, `${this.#label(other)} is run here`)]);
+    const known = this.#outputs.get(path);
+    if (known === undefined) {
+      this.#outputs.set(path, this.#makers.length);
+      this.#makers.push(chore);
+      this.#isTree.push(isTree);
+      if (isTree) this.#treeOutputs++;
       return;
     }
-    this.#makers[id] = chore;
-    this.#isTree[id] = isTree;
-    if (isTree) this.#treeOutputs++;
+    const other = this.#makers[known] as number;
+    const message =
+      other === chore
+        ? `expected each output once, found ${path} again in ${this.#label(chore)}`
+        : `expected one producer of ${path}, found ${this.#label(other)} and ${this.#label(chore)}`;
+    this.#fail("EVAL_TWO_PRODUCERS", chore, message, other === chore ? [] : [this.#runHere(other)]);
   }
 
   #addProperty(chore: number, name: string): void {
@@ -148,20 +162,22 @@ export class ProductionCheck {
       return;
     }
     const message = `expected one producer of the property ${name}, found ${this.#label(other)} and ${this.#label(chore)}`;
-    this.#fail("EVAL_TWO_PRODUCERS", chore, message, [this.#noteOf(other, `${this.#label(other)} is run here`)]);
+    this.#fail("EVAL_TWO_PRODUCERS", chore, message, [this.#runHere(other)]);
   }
 
   #checkNestedOutputs(): void {
-    for (let id = 0; id < this.#paths.length; id++) {
-      const maker = this.#makers[id] as number;
-      if (maker < 0) continue;
-      const around = this.#treeAround(this.#paths[id] as string);
-      if (around === undefined) continue;
-      const other = this.#makers[around] as number;
-      const tree = `${this.#paths[around]}/`;
-      const path = `${this.#paths[id]}${this.#isTree[id] === true ? "/" : ""}`;
-      const message = `expected one producer of ${path}, found ${this.#label(other)}, which makes all of ${tree}, and ${this.#label(maker)}`;
-      this.#fail("EVAL_TWO_PRODUCERS", maker, message, [this.#noteOf(other, `${this.#label(other)} is run here`)]);
+    if (this.#treeOutputs === 0) return;
+    for (const [path, output] of this.#outputs) {
+      const tree = this.#treeAround(path);
+      if (tree === undefined) continue;
+      const maker = this.#makers[output] as number;
+      const other = this.#makers[this.#outputs.get(tree) as number] as number;
+      const shown = this.#isTree[output] === true ? `${path}/` : path;
+      const message =
+        other === maker
+          ? `expected each output once, found ${shown} within ${tree}/ in ${this.#label(maker)}`
+          : `expected one producer of ${shown}, found ${this.#label(other)}, which makes all of ${tree}/, and ${this.#label(maker)}`;
+      this.#fail("EVAL_TWO_PRODUCERS", maker, message, other === maker ? [] : [this.#runHere(other)]);
     }
   }
 
@@ -181,121 +197,108 @@ export class ProductionCheck {
   }
 
   #checkKinds(): void {
-    for (let chore = 0; chore < this.#chores.length; chore++) {
+    for (let chore = 0; chore < this.#labels.length; chore++) {
       const end = this.#inputStarts[chore + 1] as number;
       for (let i = this.#inputStarts[chore] as number; i < end; i++) {
-        const input = this.#inputs[i] as number;
-        const id = input >> 1;
-        const maker = this.#makers[id] as number;
-        if (maker < 0 || this.#isTree[id] === ((input & 1) === 1)) continue;
-        const path = this.#paths[id] as string;
-        const message = this.#isTree[id]
+        const path = this.#inputs[i] as string;
+        const output = this.#outputs.get(path);
+        if (output === undefined || this.#isTree[output] === this.#treeInputs.has(i)) continue;
+        const maker = this.#makers[output] as number;
+        const message = this.#isTree[output]
           ? `expected "${path}/" in the inputs of ${this.#label(chore)}, found "${path}": ${this.#label(maker)} makes a directory`
           : `expected "${path}" in the inputs of ${this.#label(chore)}, found "${path}/": ${this.#label(maker)} makes a file`;
-        this.#fail("EVAL_TREE_OR_FILE", chore, message, [this.#noteOf(maker, `${this.#label(maker)} is run here`)]);
+        this.#fail("EVAL_TREE_OR_FILE", chore, message, [this.#runHere(maker)]);
       }
     }
   }
 
   #checkGlobs(): void {
     for (const [path, { source, at, length }] of this.#context.globbed) {
-      const id = this.#ids.get(path);
-      const exact = id === undefined ? -1 : (this.#makers[id] as number);
-      const around = exact >= 0 ? undefined : this.#treeAround(path);
-      const maker = exact >= 0 ? exact : around === undefined ? -1 : (this.#makers[around] as number);
-      if (maker < 0) continue;
+      const output = this.#outputs.get(path) ?? this.#outputs.get(this.#treeAround(path) ?? "");
+      if (output === undefined) continue;
+      const maker = this.#label(this.#makers[output] as number);
       this.#context.report.add({
         code: "EVAL_GLOB_OUTPUT",
         severity: "warning",
         source,
         at,
         length,
-        message: `glob matches ${path}, which ${this.#label(maker)} makes: it gives something else before the first build`,
+        message: `glob matches ${path}, which ${maker} makes: it gives something else before the first build`,
         hint: "leave outputs out of globs, by their place or with without(...), and name them where they are needed",
       });
     }
   }
 
   #checkCycle(): void {
-    const count = this.#chores.length;
+    const count = this.#labels.length;
+    const inTrees = this.#makersInInputTrees();
+    const properties = this.#propertyEdges();
     const starts = new Int32Array(count + 1);
     const successors: number[] = [];
     let mayCycle = false;
-    const needed = this.#neededInTrees();
     for (let chore = 0; chore < count; chore++) {
       const end = this.#inputStarts[chore + 1] as number;
       for (let i = this.#inputStarts[chore] as number; i < end; i++) {
-        for (const maker of this.#makersOf(this.#inputs[i] as number, needed)) {
-          if (maker === chore && (this.#chores[chore] as Kept).fixpoint) continue;
-          // Where every chore needs only earlier ones, there is no cycle to look for.
-          if (maker >= chore) mayCycle = true;
-          successors.push(maker);
+        const maker = this.#makerOf(i, inTrees);
+        for (const needed of typeof maker === "number" ? [maker] : (maker ?? NONE)) {
+          if (needed === chore && this.#withFixpoint.has(chore)) continue;
+          if (needed >= chore) mayCycle = true;
+          successors.push(needed);
         }
+      }
+      for (const needed of properties?.get(chore) ?? NONE) {
+        if (needed >= chore) mayCycle = true;
+        successors.push(needed);
       }
       starts[chore + 1] = successors.length;
     }
-    if (this.#propertyUses.size > 0) {
-      this.#checkCycleWithProperties(starts, successors);
-    } else if (mayCycle) {
-      this.#reportCycle(findCycle(starts, successors), needed);
-    }
+    // Where every chore needs only earlier ones, there is no cycle to look for.
+    if (mayCycle) this.#reportCycle(findCycle(starts, successors), inTrees);
   }
 
-  #checkCycleWithProperties(starts: Int32Array, successors: readonly number[]): void {
-    const extra = new Map<number, number[]>();
+  #propertyEdges(): ReadonlyMap<number, readonly number[]> | undefined {
+    if (this.#propertyUses.size === 0) return undefined;
+    const edges = new Map<number, number[]>();
     for (const [name, uses] of this.#propertyUses) {
       const maker = this.#propertyMakers.get(name);
       if (maker === undefined) continue;
       for (const { chore } of uses) {
-        const list = extra.get(chore);
-        if (list === undefined) extra.set(chore, [maker]);
-        else list.push(maker);
+        const known = edges.get(chore);
+        if (known === undefined) edges.set(chore, [maker]);
+        else known.push(maker);
       }
     }
-    const allStarts = new Int32Array(starts.length);
-    const all: number[] = [];
-    for (let chore = 0; chore < starts.length - 1; chore++) {
-      for (let i = starts[chore] as number; i < (starts[chore + 1] as number); i++) all.push(successors[i] as number);
-      for (const maker of extra.get(chore) ?? []) all.push(maker);
-      allStarts[chore + 1] = all.length;
-    }
-    this.#reportCycle(findCycle(allStarts, all), this.#neededInTrees());
+    return edges;
   }
 
   /** The cycle, whole: `app needs lib, lib needs gen, gen needs app`. */
-  #reportCycle(found: readonly number[] | undefined, inTrees: ReadonlyMap<number, readonly number[]>): void {
+  #reportCycle(found: readonly number[] | undefined, inTrees: InputTrees): void {
     if (found === undefined) return;
     // Begins at the chore that was run first, wherever the search came upon the cycle.
-    const first = found.indexOf(Math.min(...found.slice(0, 10_000)));
+    let first = 0;
+    for (let i = 1; i < found.length; i++) if ((found[i] as number) < (found[first] as number)) first = i;
     const cycle = [...found.slice(first), ...found.slice(0, first)];
-    const names = cycle.map((chore, i) =>
-      this.#linkName(cycle[(i + cycle.length - 1) % cycle.length] as number, chore, inTrees),
-    );
-    const shown = names.map((name, i) => `${name} needs ${names[(i + 1) % names.length]}`);
-    const notes = cycle.slice(1, 5).map((chore) => this.#noteOf(chore, `${this.#label(chore)} is run here`));
-    const alone = cycle.length === 1;
+    const last = cycle.at(-1) as number;
+    const names = cycle.map((chore, i) => this.#linkName(i === 0 ? last : (cycle[i - 1] as number), chore, inTrees));
+    const shown = names.map((name, i) => `${name} needs ${names[(i + 1) % names.length]}`).join(", ");
     const start = cycle[0] as number;
-    const kept = this.#chores[start] as Kept;
-    this.#context.fail(
-      kept.frame,
+    const notes = cycle.slice(1, 5).map((chore) => this.#runHere(chore));
+    const hint = "attr[fixpoint=N] lets a chore read its own output, and runs it until that no longer changes";
+    this.#fail(
       "EVAL_CYCLE",
-      kept.where,
-      `expected chores in some order, found a cycle: ${shown.join(", ")}`,
-      {
-        notes,
-        hint: alone
-          ? "attr[fixpoint=N] lets a chore read its own output, and runs it until that no longer changes"
-          : undefined,
-      },
+      start,
+      `expected chores in some order, found a cycle: ${shown}`,
+      notes,
+      cycle.length === 1 ? hint : undefined,
     );
   }
 
   /** By what `chore` is needed by `needer`: one of its outputs or properties. */
-  #linkName(needer: number, chore: number, inTrees: ReadonlyMap<number, readonly number[]>): string {
+  #linkName(needer: number, chore: number, inTrees: InputTrees): string {
     const end = this.#inputStarts[needer + 1] as number;
     for (let i = this.#inputStarts[needer] as number; i < end; i++) {
-      const input = this.#inputs[i] as number;
-      if (this.#makersOf(input, inTrees).includes(chore)) return this.#paths[input >> 1] as string;
+      const maker = this.#makerOf(i, inTrees);
+      if (maker === chore || (typeof maker === "object" && maker.includes(chore))) return this.#inputs[i] as string;
     }
     for (const [name, maker] of this.#propertyMakers) {
       if (maker === chore && this.#propertyUses.get(name)?.some((use) => use.chore === needer))
@@ -304,60 +307,61 @@ export class ProductionCheck {
     return this.#label(chore);
   }
 
-  #makersOf(input: number, inTrees: ReadonlyMap<number, readonly number[]>): readonly number[] {
-    const id = input >> 1;
-    const maker = this.#makers[id] as number;
-    if (maker >= 0) return [maker];
-    const around = this.#treeAround(this.#paths[id] as string);
-    if (around !== undefined) return [this.#makers[around] as number];
-    return (input & 1) === 1 ? (inTrees.get(id) ?? NONE) : NONE;
+  /** Who makes the input at `index`: the file or tree itself, the tree around it, or what is within it. */
+  #makerOf(index: number, inTrees: InputTrees): number | readonly number[] | undefined {
+    const path = this.#inputs[index] as string;
+    const output = this.#outputs.get(path);
+    if (output !== undefined) return this.#makers[output];
+    const tree = this.#treeAround(path);
+    if (tree !== undefined) return this.#makers[this.#outputs.get(tree) as number];
+    return this.#treeInputs.has(index) ? inTrees.get(path) : undefined;
   }
 
-  /** For each tree that is read as an input: who makes something within it. */
-  #neededInTrees(): ReadonlyMap<number, readonly number[]> {
-    const makers = new Map<number, number[]>();
-    if (this.#treeInputs === 0) return makers;
-    for (const input of this.#inputs) if ((input & 1) === 1) makers.set(input >> 1, []);
-    for (let id = 0; id < this.#paths.length; id++) {
-      const maker = this.#makers[id] as number;
-      if (maker < 0) continue;
-      for (const parent of parentsOf(this.#paths[id] as string)) {
-        const tree = this.#ids.get(parent);
-        if (tree !== undefined) makers.get(tree)?.push(maker);
-      }
+  /** For each tree that is an input: who makes something within it. */
+  #makersInInputTrees(): InputTrees {
+    const makers = new Map<string, number[]>();
+    for (const index of this.#treeInputs) makers.set(this.#inputs[index] as string, []);
+    if (makers.size === 0) return makers;
+    for (const [path, output] of this.#outputs) {
+      for (const parent of parentsOf(path)) makers.get(parent)?.push(this.#makers[output] as number);
     }
     return makers;
   }
 
-  /** Number of the made tree that holds `path`, not being it. */
-  #treeAround(path: string): number | undefined {
+  /** The made tree that holds `path`, not being it. */
+  #treeAround(path: string): string | undefined {
     if (this.#treeOutputs === 0) return undefined;
     for (const parent of parentsOf(path)) {
-      const id = this.#ids.get(parent);
-      if (id !== undefined && this.#isTree[id] === true) return id;
+      const output = this.#outputs.get(parent);
+      if (output !== undefined && this.#isTree[output] === true) return parent;
     }
     return undefined;
   }
 
   #label(chore: number): string {
-    return (this.#chores[chore] as Kept).label;
+    return this.#labels[chore] as string;
+  }
+
+  #runHere(chore: number): Note {
+    return this.#noteOf(chore, `${this.#label(chore)} is run here`);
   }
 
   #noteOf(chore: number, message: string): Note {
-    const { frame, where } = this.#chores[chore] as Kept;
-    return { source: frame.source, at: where.at, message };
+    return { source: (this.#frames[chore] as Frame).source, at: (this.#wheres[chore] as Where).at, message };
   }
 
   #fail(
-    code: "EVAL_DUPLICATE_CHORE" | "EVAL_TWO_PRODUCERS" | "EVAL_TREE_OR_FILE",
+    code: "EVAL_DUPLICATE_CHORE" | "EVAL_TWO_PRODUCERS" | "EVAL_TREE_OR_FILE" | "EVAL_CYCLE",
     chore: number,
     message: string,
-    notes: Note[],
+    notes: readonly Note[],
+    hint?: string,
   ): void {
-    const kept = this.#chores[chore] as Kept;
-    this.#context.fail(kept.frame, code, kept.where, message, { notes });
+    this.#context.fail(this.#frames[chore] as Frame, code, this.#wheres[chore] as Where, message, { notes, hint });
   }
 }
+
+type InputTrees = ReadonlyMap<string, readonly number[]>;
 
 const NONE: readonly number[] = [];
 

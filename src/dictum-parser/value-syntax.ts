@@ -122,24 +122,29 @@ export function startsStatementByMistake(s: Scanner): boolean {
   return s.is(WORD) && s.lineBreakBefore && (isStatementWord(s.tokenText()) || isSectionWord(s.tokenText()));
 }
 
+const NO_ITEMS: readonly Element[] = [];
+
 /** Reads `[ ... ]`; the current token is its `[`. */
-export function parseList(s: Scanner): Element[] {
+export function parseList(s: Scanner): readonly Element[] {
   const open = s.start;
-  const items: Element[] = [];
+  let items: Element[] | undefined;
   let cut = -1;
   s.next();
   for (;;) {
     if (s.is(RIGHT_BRACKET)) {
       s.next();
-      return items;
+      return items ?? NO_ITEMS;
     }
-    if (s.is(COMMA) && items.length > 0) {
+    if (s.is(COMMA) && items !== undefined) {
       s.next();
     } else if (startsElement(s)) {
       if (cut < 0 && startsStatementByMistake(s)) cut = s.start;
-      items.push(parseElement(s));
+      const item = parseElement(s);
+      // Begun with its first element: an array grown from nothing keeps room for 17, and most lists have one or two.
+      if (items === undefined) items = [item];
+      else items.push(item);
     } else {
-      return items.slice(0, listNotClosed(s, open, cut, items));
+      return (items ?? NO_ITEMS).slice(0, listNotClosed(s, open, cut, items ?? NO_ITEMS));
     }
   }
 }
