@@ -5,7 +5,7 @@ import type { BlobIndex } from "./blob-index.ts";
 import { USES_WRITTEN_EVERY_MS } from "./build-leases.ts";
 import { CacheLayout, temporaryWriter } from "./cache-layout.ts";
 import { type CollectionDecision, planCollection, protectedBecause } from "./collection-plan.ts";
-import type { LeaseTable } from "./lease-table.ts";
+import type { Protection } from "./lease-table.ts";
 import type { ProcessTable } from "./process-table.ts";
 import { storeFailure } from "./store-failure.ts";
 import { names, storedBlobs } from "./stored-blobs.ts";
@@ -15,7 +15,8 @@ export interface CollectorOptions {
   readonly clock: Clock;
   readonly processes: ProcessTable;
   readonly cacheHome: string;
-  readonly index: { readonly blobs: BlobIndex; readonly leases: LeaseTable };
+  /** A `CacheIndex`, as far as it is needed. */
+  readonly index: { readonly blobs: BlobIndex; readonly leases: { protection(): Protection } };
   /** What the store may come to, as far as leases allow; bytes. */
   readonly maxSizeBytes: number;
   /** Blobs an unpruned ledger entry needs to be verified. */

@@ -47,7 +47,7 @@ export class FileBlobStore implements BlobStore {
   }
 
   /** From now on uses are written to `index`; until then they are kept in memory. */
-  useIndex(index: BlobIndex): void {
+  attachIndex(index: BlobIndex): void {
     this.#index = index;
   }
 

@@ -26,6 +26,7 @@ export function storeFailure(cause: unknown, doing: string, home: string): unkno
     case "FILE_EXISTS":
     case "FILE_IO":
     case "INDEX_READ_ONLY":
+    case "INDEX_UNUSABLE":
       return new BlobStoreError("BLOB_STORE_UNUSABLE", `cannot ${doing}: the cache in ${home} is not usable`, {
         cause,
         hint: `set ${OVERRIDE} to a directory that can be written`,

@@ -15,6 +15,7 @@ export function storedBlobs(fs: FileTree, layout: CacheLayout): StoredBlob[] {
   const blobs: StoredBlob[] = [];
   const numbers = new Float64Array(STAT_NUMBERS);
   for (const directory of names(fs, layout.cas)) {
+    if (!/^[0-9a-f]{2}$/.test(directory)) continue;
     for (const name of names(fs, `${layout.cas}/${directory}`)) {
       const hash = blobHash(directory, name);
       if (hash === undefined || !fs.statInto(layout.blob(hash), numbers, 0)) continue;

@@ -41,7 +41,7 @@ const MOST_LINKS_FOLLOWED = 40;
 
 /**
  * A file system in memory, without permissions: its user is root. One device. Faults can be planted, room can be
- * limited, and `snapshot` and `restore` make a crash of it: what had happened until then stays.
+ * limited, and an `onCall` that throws is a crash: what had happened until then stays.
  */
 export class MemoryFileTree implements FileTree {
   /** Calls so far of each method. */
@@ -70,18 +70,17 @@ export class MemoryFileTree implements FileTree {
 
   /** All files by path, for comparing whole states. Symlinks read `-> target`, directories end with `/`. */
   list(from = "/"): Map<string, string> {
-    const found = new Map<string, string>();
-    const walk = (node: Inode, path: string) => {
-      for (const [name, child] of [...node.children].sort(([a], [b]) => compareUtf8(a, b))) {
-        const at = `${path}/${name}`;
-        if (child.kind === "directory") found.set(`${at}/`, "");
-        else found.set(at, child.kind === "symlink" ? `-> ${child.target}` : child.bytes.toString("latin1"));
-        walk(child, at);
-      }
-    };
-    const top = this.#find(from, true);
-    if (top !== undefined) walk(top, from === "/" ? "" : from);
-    return found;
+    return new Map(
+      this.#below(from).map(([path, node]) => [
+        path,
+        node.kind === "symlink" ? `-> ${node.target}` : node.bytes.toString("latin1"),
+      ]),
+    );
+  }
+
+  /** The names of `list`, without reading anything. */
+  paths(from = "/"): string[] {
+    return this.#below(from).map(([path]) => path);
   }
 
   /** Something that is neither file, directory nor symlink, such as a FIFO. */
@@ -249,6 +248,20 @@ export class MemoryFileTree implements FileTree {
     const { parent, name } = this.#parent(path, "remove");
     this.#unlink(parent, name);
     this.#changed(parent);
+  }
+
+  #below(from: string): (readonly [path: string, node: Inode])[] {
+    const found: (readonly [string, Inode])[] = [];
+    const walk = (node: Inode, path: string) => {
+      for (const [name, child] of [...node.children].sort(([a], [b]) => compareUtf8(a, b))) {
+        const at = `${path}/${name}`;
+        found.push([child.kind === "directory" ? `${at}/` : at, child]);
+        walk(child, at);
+      }
+    };
+    const top = this.#find(from, true);
+    if (top !== undefined) walk(top, from === "/" ? "" : from);
+    return found;
   }
 
   #enter(method: FileTreeMethod, path: string): void {
