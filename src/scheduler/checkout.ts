@@ -25,6 +25,7 @@ export class Checkout {
 
   absolute(path: string): string {
     if (path.startsWith("/")) return path;
+    if (this.root === "") return path === "" ? "." : path;
     return path === "" ? this.root : `${this.root}/${path}`;
   }
 

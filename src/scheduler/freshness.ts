@@ -1,5 +1,6 @@
 import { sha256 } from "../base/index.ts";
-import { type FileTree, STAT_NUMBERS } from "../ports/index.ts";
+import { type DirectoryEntry, type FileTree, STAT_NUMBERS } from "../ports/index.ts";
+import { CHECKOUT, type Checkout } from "./checkout.ts";
 
 /** Something an evaluation, or a host's identity, rests on, and how it looked. */
 export interface ReadSignature {
@@ -18,32 +19,26 @@ export interface ReadSignature {
  */
 export const RACY_WINDOW_MS = 50;
 
-const absolute = (root: string, path: string): string => (path.startsWith("/") ? path : `${root}/${path}`);
+/** Names and kinds; our own directory comes and goes without meaning anything. */
+export function listingHash(entries: readonly DirectoryEntry[]): string {
+  const lines = entries
+    .filter(({ name }) => name !== CHECKOUT.directory)
+    .map(({ name, kind }) => `${name}\0${kind ?? "?"}`);
+  return sha256(lines.join("\0\0"));
+}
 
 function hashOf(fs: FileTree, path: string, kind: ReadSignature["kind"]): string {
-  if (kind === "file") return sha256(fs.readFile(path));
-  return sha256(
-    fs
-      .readDirectory(path)
-      .map(({ name, kind: entry }) => `${name}\0${entry ?? "?"}`)
-      .join("\0\0"),
-  );
+  return kind === "file" ? sha256(fs.readFile(path)) : listingHash(fs.readDirectory(path));
 }
 
 /**
  * Reads `path` as it is now.
- *
- * @param fileClockMs A moment on the file system's own clock, before this call.
  */
-export function signRead(
-  fs: FileTree,
-  root: string,
-  path: string,
-  kind: ReadSignature["kind"],
-  fileClockMs: number,
-): ReadSignature {
+export function signRead(checkout: Checkout, path: string, kind: ReadSignature["kind"]): ReadSignature {
   const numbers = new Float64Array(STAT_NUMBERS);
-  const full = absolute(root, path);
+  const { fs } = checkout;
+  const full = checkout.absolute(path);
+  const fileClockMs = checkout.fileClockMs();
   if (!fs.statInto(full, numbers, 0)) return { path, kind, signature: null, hash: null };
   const hash = hashOf(fs, full, kind);
   const racy = (numbers[2] as number) > fileClockMs - RACY_WINDOW_MS;
@@ -59,21 +54,16 @@ export interface Freshness {
 }
 
 /** Whether everything in `reads` still is what it was. Stats only, unless a signature differs. */
-export function checkReads(
-  fs: FileTree,
-  root: string,
-  reads: readonly ReadSignature[],
-  fileClockMs: () => number,
-): Freshness {
+export function checkReads(checkout: Checkout, reads: readonly ReadSignature[]): Freshness {
   const numbers = new Float64Array(STAT_NUMBERS);
   let refreshed: ReadSignature[] | undefined;
   for (let i = 0; i < reads.length; i++) {
     const read = reads[i] as ReadSignature;
-    const there = fs.statInto(absolute(root, read.path), numbers, 0);
+    const there = checkout.fs.statInto(checkout.absolute(read.path), numbers, 0);
     const { signature } = read;
     if (!there && signature === null) continue;
     if (there && signature !== null && signature.length > 0 && signature.every((n, k) => n === numbers[k])) continue;
-    const now = there ? signRead(fs, root, read.path, read.kind, fileClockMs()) : undefined;
+    const now = there ? signRead(checkout, read.path, read.kind) : undefined;
     if (now === undefined || now.hash !== read.hash) return { fresh: false, refreshed: undefined, stale: read.path };
     refreshed ??= [...reads];
     refreshed[i] = now;

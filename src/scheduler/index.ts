@@ -1,1 +1,12 @@
+export { build } from "./build.ts";
+export * from "./checkout.ts";
+export { CheckoutError, CheckoutLock } from "./checkout-lock.ts";
 export * from "./events.ts";
+export { describeGraph, type GraphNode } from "./graph-view.ts";
+export { Plan } from "./plan.ts";
+export { PlanBuilder } from "./plan-builder.ts";
+export { type Prepared, prepare } from "./prepare.ts";
+export { type QuickAnswer, type QuickRequest, quickCheck } from "./quick.ts";
+export * from "./rooms.ts";
+export { selectTargets, TargetError } from "./targets.ts";
+export * from "./trust.ts";

@@ -150,9 +150,13 @@ export class PlanBuilder {
       };
       for (let i = inputOffsets[chore] as number; i < (inputOffsets[chore + 1] as number); i++) {
         const path = (inputs[i] as number) >>> 1;
-        const own = producer[path] as number;
-        add(own);
-        if (own < 0) add(makersAbove(path));
+        let maker = producer[path] as number;
+        if (maker < 0) {
+          // What stands in a tree that a chore makes is made by that chore, though not declared by name.
+          maker = makersAbove(path);
+          producer[path] = maker;
+        }
+        add(maker);
         if ((inputs[i] as number) & 1) for (const maker of makersBelow(path)) add(maker);
       }
       dependencyOffsets[chore + 1] = dependencies.length;

@@ -39,7 +39,7 @@ export interface PlanColumns {
   readonly inputs: Uint32Array;
   readonly outputOffsets: Uint32Array;
   readonly outputs: Uint32Array;
-  /** Chore that makes each path, or -1. */
+  /** Chore that makes each path, by name or within a tree, or -1. */
   readonly producer: Int32Array;
   /** Chores each chore waits for, without duplicates. */
   readonly dependencyOffsets: Uint32Array;
@@ -53,6 +53,7 @@ export class Plan {
   readonly columns: PlanColumns;
   readonly paths: StringColumn;
   readonly strings: StringColumn;
+  #within: Map<number, number[]> | undefined;
   #successors: { offsets: Uint32Array; list: Uint32Array } | undefined;
 
   constructor(columns: PlanColumns, paths: StringColumn, strings: StringColumn) {
@@ -134,6 +135,8 @@ export class Plan {
     for (let i = c.envOffsets[chore] as number; i < (c.envOffsets[chore + 1] as number); i++) {
       env.push([this.strings.at(c.env[2 * i] as number), this.strings.at(c.env[2 * i + 1] as number)]);
     }
+    const extras = this.extras(chore);
+    const inputs = paths(this.inputsOf(chore));
     const attributes: ChoreAttributes = {
       volatile: this.has(chore, "volatile"),
       nocache: this.has(chore, "nocache"),
@@ -146,7 +149,8 @@ export class Plan {
       label: this.label(chore),
       at: this.place(chore),
       directory: this.strings.at(c.directory[chore] as number) as WorkspacePath,
-      inputs: paths(this.inputsOf(chore)),
+      // Mounts follow the declared inputs in the list of edges.
+      inputs: inputs.slice(0, inputs.length - extras.mounts.length),
       outputs: paths(this.outputsOf(chore)),
       env,
       interpreter: this.strings.at(c.interpreter[chore] as number).split("\n"),
@@ -155,8 +159,25 @@ export class Plan {
       attributes,
       timeoutMs: c.timeoutMs[chore] as number,
       network: this.has(chore, "network") ? "host" : "none",
-      ...this.extras(chore),
+      ...extras,
     };
+  }
+
+  /** Paths within trees, by the chore that makes the tree: inputs nobody declared as outputs by name. */
+  pathsWithinTrees(): ReadonlyMap<number, readonly number[]> {
+    if (this.#within === undefined) {
+      this.#within = new Map();
+      const declared = new Uint8Array(this.pathCount);
+      for (const entry of this.columns.outputs) declared[entry >>> 1] = 1;
+      for (let path = 0; path < this.pathCount; path++) {
+        const maker = this.columns.producer[path] as number;
+        if (maker < 0 || declared[path]) continue;
+        const list = this.#within.get(maker);
+        if (list) list.push(path);
+        else this.#within.set(maker, [path]);
+      }
+    }
+    return this.#within;
   }
 
   /** A few outputs, for people. */

@@ -1,10 +1,10 @@
-import type { WorkspacePath } from "../base/index.ts";
+import type { IsolationLevel, WorkspacePath } from "../base/index.ts";
 import { STAT_NUMBERS } from "../ports/index.ts";
 import { CHECKOUT, type Checkout } from "./checkout.ts";
 import { checkReads } from "./freshness.ts";
 import type { LoadedPlan } from "./plan-file.ts";
 import { planKey } from "./plan-file.ts";
-import { type CheckoutState, PATH } from "./state.ts";
+import { type CheckoutState, memberSignature, PATH } from "./state.ts";
 import { selectTargets } from "./targets.ts";
 
 export interface QuickRequest {
@@ -14,12 +14,19 @@ export interface QuickRequest {
   readonly targets: readonly string[];
   readonly directory: WorkspacePath;
   readonly everyOutput: boolean;
+  /** Level asked for; without it, what the last build without a wish had. */
+  readonly minIsolation: IsolationLevel | undefined;
   env(name: string): string | undefined;
 }
 
 /** `upToDate`: proven by stats alone. Else the first thing that was not as remembered, and what was loaded. */
 export type QuickAnswer =
-  | { readonly upToDate: true; readonly chores: number; readonly warnings: LoadedPlan["facts"]["warnings"] }
+  | {
+      readonly upToDate: true;
+      readonly chores: number;
+      readonly level: IsolationLevel;
+      readonly warnings: LoadedPlan["facts"]["warnings"];
+    }
   | { readonly upToDate: false; readonly because: string };
 
 /**
@@ -36,12 +43,15 @@ export function quickCheck(checkout: Checkout, request: QuickRequest): QuickAnsw
   const state = checkout.loadState();
   if (state === undefined || state.planId !== loaded.id) return no("there is no state for this plan");
   for (const [name, value] of facts.env) if ((request.env(name) ?? null) !== value) return no(`$${name} changed`);
-  const reads = checkReads(checkout.fs, checkout.root, state.reads, () => checkout.fileClockMs());
+  const reads = checkReads(checkout, state.reads);
   if (!reads.fresh) return no(`${reads.stale} changed`);
 
   const selection = selectTargets(plan, facts.groups, request.targets, request.directory, request.everyOutput);
   const { inputOffsets, inputs, producer, flags } = plan.columns;
+  const minimum = request.minIsolation ?? state.defaultLevel ?? "hermetic";
   for (let chore = 0; chore < plan.choreCount; chore++) {
+    if (selection.needed[chore] && !state.hasLevel(chore, minimum))
+      return no(`${plan.label(chore)} ran at a lower level`);
     if (selection.needed[chore] && (!state.settled[chore] || (flags[chore] as number) & 1))
       return no(plan.label(chore));
   }
@@ -70,12 +80,17 @@ export function quickCheck(checkout: Checkout, request: QuickRequest): QuickAnsw
     state.reads = reads.refreshed;
     checkout.save(CHECKOUT.state, state.encode());
   }
-  return { upToDate: true, chores: selection.neededCount, warnings: facts.warnings };
+  return {
+    upToDate: true,
+    chores: selection.neededCount,
+    level: state.weakestLevel(selection.needed) ?? minimum,
+    warnings: facts.warnings,
+  };
 }
 
 /** A tree by its members, each directory's and file's own signature; a symlink output by its target. */
 function sameMembers(checkout: Checkout, state: CheckoutState, path: number, name: string): boolean {
-  const target = state.linkTargets.get(path);
+  const target = state.texts.get(path);
   if (target !== undefined) {
     const found = checkout.fs.lstat(checkout.absolute(name));
     return found?.kind === "symlink" && checkout.fs.readLink(checkout.absolute(name)) === target;
@@ -84,7 +99,7 @@ function sameMembers(checkout: Checkout, state: CheckoutState, path: number, nam
   if (members === undefined) return false;
   const numbers = new Float64Array(STAT_NUMBERS);
   for (const member of members) {
-    if (!checkout.fs.statInto(checkout.absolute(member.path), numbers, 0)) return false;
+    if (!memberSignature(checkout, member.path, member.flags, numbers)) return false;
     for (let i = 0; i < STAT_NUMBERS; i++) if (numbers[i] !== member.signature[i]) return false;
   }
   return true;

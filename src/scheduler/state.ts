@@ -1,5 +1,6 @@
-import { type Digest, invariant, type Sha256 } from "../base/index.ts";
+import { type Digest, type IsolationLevel, invariant, isAtLeast, type Sha256 } from "../base/index.ts";
 import { STAT_NUMBERS } from "../ports/index.ts";
+import type { Checkout } from "./checkout.ts";
 import { type ColumnFile, columnOf, decodeColumnFile, encodeColumnFile, StringColumn } from "./column-file.ts";
 import type { ReadSignature } from "./freshness.ts";
 import type { Plan } from "./plan.ts";
@@ -8,6 +9,8 @@ export const PATH = { known: 1, executable: 2, tree: 4, symlink: 8, directory: 1
 
 /** A size no file has: such a signature never matches, so the file is looked at again. */
 const NO_SIGNATURE = -1;
+
+const LEVELS: readonly IsolationLevel[] = ["none", "contained", "hermetic"];
 
 const KIND = "begat-state";
 const VERSION = 1;
@@ -19,7 +22,8 @@ interface StateMeta {
   readonly hosts: Readonly<Record<string, string>>;
   /** Path number of each tree whose members are listed -> range among the members. */
   readonly trees: readonly (readonly [path: number, from: number, to: number])[];
-  readonly targets: Readonly<Record<string, string>>;
+  readonly texts: Readonly<Record<string, string>>;
+  readonly defaultLevel?: IsolationLevel | undefined;
 }
 
 /** Something below a tree: its own path, signature, digest and flags. */
@@ -29,6 +33,13 @@ export interface Member {
   readonly digest: Digest | undefined;
   readonly flags: number;
 }
+
+const UNKNOWN_MEMBER: Member = {
+  path: "",
+  signature: new Float64Array(STAT_NUMBERS).fill(NO_SIGNATURE),
+  digest: undefined,
+  flags: PATH.directory,
+};
 
 /**
  * What begat remembers of a checkout: for each path of the plan the digest of its content (of an output: the
@@ -46,12 +57,16 @@ export class CheckoutState {
   readonly seqs: Uint32Array;
   readonly settled: Uint8Array;
   readonly durationsMs: Float32Array;
+  /** Isolation each chore's result had: index into `LEVELS`. */
+  readonly levels: Uint8Array;
   readonly members = new Map<number, readonly Member[]>();
-  /** Targets of symlink outputs, by path number. */
-  readonly linkTargets = new Map<number, string>();
+  /** Targets of symlink outputs and values of properties, by path number. */
+  readonly texts = new Map<number, string>();
   reads: readonly ReadSignature[] = [];
   /** Identity of the host's tools, by the key of each tool set. */
   hosts: Record<string, string> = {};
+  /** Level of whatever executes when the user asks for nothing in particular; `undefined` before that was measured. */
+  defaultLevel: IsolationLevel | undefined;
 
   constructor(planId: string, pathCount: number, choreCount: number) {
     this.planId = planId;
@@ -64,6 +79,7 @@ export class CheckoutState {
     this.seqs = new Uint32Array(choreCount);
     this.settled = new Uint8Array(choreCount);
     this.durationsMs = new Float32Array(choreCount);
+    this.levels = new Uint8Array(choreCount);
   }
 
   knows(path: number): boolean {
@@ -88,6 +104,8 @@ export class CheckoutState {
     this.sizes[path] = digest.sizeBytes;
     this.pathFlags[path] = flags | PATH.known;
     this.clearSignature(path);
+    // The members on record are those of another tree now; that begat put one there is still worth knowing.
+    if (this.members.has(path)) this.members.set(path, [UNKNOWN_MEMBER]);
     return true;
   }
 
@@ -120,6 +138,23 @@ export class CheckoutState {
     writeHash(this.actions, chore, action);
   }
 
+  setLevel(chore: number, level: IsolationLevel): void {
+    this.levels[chore] = LEVELS.indexOf(level);
+  }
+
+  hasLevel(chore: number, minimum: IsolationLevel): boolean {
+    return isAtLeast(LEVELS[this.levels[chore] as number] ?? "none", minimum);
+  }
+
+  /** The weakest level among the settled chores that `among` marks; `undefined` where there is none. */
+  weakestLevel(among: Uint8Array): IsolationLevel | undefined {
+    let weakest = LEVELS.length;
+    for (let chore = 0; chore < among.length; chore++) {
+      if (among[chore] && this.settled[chore]) weakest = Math.min(weakest, this.levels[chore] as number);
+    }
+    return LEVELS[weakest];
+  }
+
   encode(): Buffer {
     const members: Member[] = [];
     const trees: [number, number, number][] = [];
@@ -140,7 +175,8 @@ export class CheckoutState {
       reads: this.reads,
       hosts: this.hosts,
       trees,
-      targets: Object.fromEntries(this.linkTargets),
+      texts: Object.fromEntries(this.texts),
+      defaultLevel: this.defaultLevel,
     };
     return encodeColumnFile({
       kind: KIND,
@@ -155,6 +191,7 @@ export class CheckoutState {
         seqs: this.seqs,
         settled: this.settled,
         durationsMs: this.durationsMs,
+        levels: this.levels,
         memberSignatures,
         memberHashes,
         memberSizes: Float64Array.from(members, (member) => member.digest?.sizeBytes ?? 0),
@@ -183,9 +220,11 @@ function fromFile(file: ColumnFile): CheckoutState {
   state.seqs = columnOf(file, "seqs", "Uint32Array");
   state.settled = columnOf(file, "settled", "Uint8Array");
   state.durationsMs = columnOf(file, "durationsMs", "Float32Array");
+  state.levels = columnOf(file, "levels", "Uint8Array");
+  state.defaultLevel = meta.defaultLevel;
   state.reads = meta.reads;
   state.hosts = { ...meta.hosts };
-  state.linkTargets = new Map(Object.entries(meta.targets).map(([path, target]) => [Number(path), target]));
+  state.texts = new Map(Object.entries(meta.texts).map(([path, text]) => [Number(path), text]));
   const members = new Map<number, readonly Member[]>();
   if (meta.trees.length > 0) {
     const names = StringColumn.from(file, "members", meta.ascii);
@@ -219,6 +258,7 @@ export function carryState(before: CheckoutState, was: Plan, plan: Plan, planId:
   const state = new CheckoutState(planId, plan.pathCount, plan.choreCount);
   state.reads = before.reads;
   state.hosts = before.hosts;
+  state.defaultLevel = before.defaultLevel;
   const pathBefore = new Map<string, number>();
   for (let path = 0; path < was.pathCount; path++) pathBefore.set(was.path(path), path);
   for (let path = 0; path < plan.pathCount; path++) {
@@ -232,8 +272,8 @@ export function carryState(before: CheckoutState, was: Plan, plan: Plan, planId:
     state.pathFlags[path] = before.pathFlags[old] as number;
     const members = before.members.get(old);
     if (members) state.members.set(path, members);
-    const target = before.linkTargets.get(old);
-    if (target !== undefined) state.linkTargets.set(path, target);
+    const text = before.texts.get(old);
+    if (text !== undefined) state.texts.set(path, text);
   }
   const choreBefore = new Map<string, number>();
   for (let chore = 0; chore < was.choreCount; chore++) choreBefore.set(was.label(chore), chore);
@@ -246,6 +286,7 @@ export function carryState(before: CheckoutState, was: Plan, plan: Plan, planId:
     state.actions.set(before.actions.subarray(old * 32, (old + 1) * 32), chore * 32);
     state.seqs[chore] = before.seqs[old] as number;
     state.settled[chore] = before.settled[old] as number;
+    state.levels[chore] = before.levels[old] as number;
   }
   return state;
 }
@@ -258,3 +299,15 @@ function writeHash(hashes: Uint8Array, index: number, hash: Sha256): void {
   invariant(hash.length === 64, `a hash of ${hash.length} digits`);
   Buffer.from(hashes.buffer, hashes.byteOffset + index * 32, 32).write(hash, "hex");
 }
+
+/** Signature of something below a tree into `numbers`; of a symlink, its own. `false` where nothing is. */
+export function memberSignature(checkout: Checkout, path: string, flags: number, numbers: Float64Array): boolean {
+  const full = checkout.absolute(path);
+  if ((flags & PATH.symlink) === 0) return checkout.fs.statInto(full, numbers, 0);
+  const found = checkout.fs.lstat(full);
+  if (found?.kind !== "symlink") return false;
+  numbers.set([found.sizeBytes, found.mtimeMs, found.ctimeMs, found.inode, SYMLINK_NUMBER]);
+  return true;
+}
+
+const SYMLINK_NUMBER = 2 * 4096 + 0o777;

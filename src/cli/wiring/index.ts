@@ -1,10 +1,34 @@
-import { BegatError } from "../../base/index.ts";
 import type { Host } from "../host.ts";
 import type { Services } from "../services.ts";
+import { Machine } from "./machine.ts";
 
-export class WiringError extends BegatError<"SERVICES_ABSENT"> {}
-
-/** Puts the rooms together for one command. */
-export async function openServices(_host: Host): Promise<Services> {
-  throw new WiringError("SERVICES_ABSENT", "this begat was put together without its engine");
+/** Puts the rooms together for one command. Each service loads what it needs when it is asked. */
+export async function openServices(host: Host): Promise<Services> {
+  const machine = new Machine(host);
+  const begatfiles = () => import("./begatfile-service.ts");
+  const history = () => import("./history-service.ts");
+  const upkeep = () => import("./upkeep-service.ts");
+  return {
+    async build(options, listener, signal) {
+      const workspace = machine.workspace(options.directory, options.begatfiles);
+      const { quickly } = await import("./quick-service.ts");
+      const quick = quickly(machine, workspace, options, listener);
+      if (quick !== undefined) return quick;
+      const { runBuild } = await import("./build-service.ts");
+      return runBuild(machine, workspace, options, listener, signal);
+    },
+    format: async (request) => (await begatfiles()).format(machine, request),
+    check: async (options) => (await begatfiles()).check(machine, options),
+    graph: async (request) => (await begatfiles()).graph(machine, request),
+    why: async (options, about) => (await history()).why(machine, options, about),
+    log: async (request) => (await history()).log(machine, request),
+    provShow: async (request) => (await history()).provShow(machine, request),
+    provTree: async (request) => (await history()).provTree(machine, request),
+    ledgerVerify: async (options) => (await upkeep()).ledgerVerify(machine, options),
+    cacheStats: async () => (await upkeep()).cacheStats(machine),
+    cacheVerify: async () => (await upkeep()).cacheVerify(machine),
+    cacheGc: async (options) => (await upkeep()).cacheGc(machine, options),
+    doctor: async (options) => (await upkeep()).doctor(machine, options),
+    close: () => machine.close(),
+  };
 }

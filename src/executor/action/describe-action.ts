@@ -59,6 +59,17 @@ export interface DescribedAction {
   readonly request: ExecutionRequest;
   readonly inputRoot: Digest;
   readonly inputCount: number;
+  /** As in the Command: from the working directory, sorted. */
+  readonly outputPaths: readonly string[];
+  readonly recipe: Sha256;
+  /** The action as `readAction` reads it back from the manifests; symlinks count as inputs, by their target's text. */
+  readonly listing: {
+    readonly argv: readonly string[];
+    readonly env: readonly (readonly [name: string, value: string])[];
+    readonly directory: string;
+    readonly platform: readonly (readonly [name: string, value: string])[];
+    readonly inputs: readonly { readonly path: string; readonly digest: Sha256 }[];
+  };
   /** Action, Command, Directories, and the recipe: what a verifier of the travail needs. */
   readonly manifests: readonly { readonly hash: Sha256; readonly bytes: Uint8Array }[];
 }
@@ -151,6 +162,18 @@ export function describeAction(parts: ActionParts): DescribedAction {
     },
     inputRoot: root,
     inputCount: inputs.length,
+    outputPaths: outputs.map(({ path }) => relativeTo(directory, path)).sort(compareUtf8),
+    recipe: recipe.digest.hash,
+    listing: {
+      argv,
+      env: sortedEnv,
+      directory,
+      platform,
+      inputs: [
+        ...inputs.map(({ path, digest }) => ({ path, digest: digest.hash })),
+        ...parts.links.map(({ path, target }) => ({ path, digest: digestOf(target).hash })),
+      ],
+    },
     manifests,
   };
 }

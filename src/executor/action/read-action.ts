@@ -29,6 +29,7 @@ export interface ActionListing {
   readonly platform: readonly (readonly [name: string, value: string])[];
   readonly inputRoot: Digest;
   readonly outputPaths: readonly string[];
+  /** Symlinks too, by the digest of their target's text. */
   readonly inputs: readonly { readonly path: string; readonly digest: Sha256; readonly executable: boolean }[];
   readonly links: readonly { readonly path: string; readonly target: string }[];
   /** Of the recipe's bytes; `undefined` in an action that is not begat's. */
@@ -59,7 +60,10 @@ export function readAction(
     platform: decoded.platform,
     inputRoot: decoded.inputRoot,
     outputPaths: command.outputPaths,
-    inputs: files.map(({ path, digest, executable }) => ({ path, digest: digest.hash, executable })),
+    inputs: [
+      ...files.map(({ path, digest, executable }) => ({ path, digest: digest.hash, executable })),
+      ...links.map(({ path, target }) => ({ path, digest: digestOf(target).hash, executable: false })),
+    ],
     links,
     recipe: files.find(({ path }) => path === RECIPE_PATH)?.digest.hash,
   };

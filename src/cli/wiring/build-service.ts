@@ -1,0 +1,168 @@
+import { join } from "node:path/posix";
+import { BegatError, type IsolationLevel, isAtLeast, type WorkspacePath } from "../../base/index.ts";
+import { BuildLeases } from "../../cache/index.ts";
+import { createBubblewrapExecutor, createProcessExecutor, type Executor, hostIdentity } from "../../executor/index.ts";
+import { createSourceProvider } from "../../hermetic/index.ts";
+import { encodeTree } from "../../protocol/index.ts";
+import {
+  type BuildRooms,
+  type BuildSummary,
+  build,
+  Checkout,
+  type EventListener,
+  type Records,
+} from "../../scheduler/index.ts";
+import type { BuildOptions } from "../services.ts";
+import { schedulerOptions } from "./build-options.ts";
+import type { Machine, Workspace } from "./machine.ts";
+import { openRecords } from "./records.ts";
+
+export class IsolationError extends BegatError<"ISOLATION_UNAVAILABLE"> {}
+
+const SOURCES = ".begat/source";
+
+export async function runBuild(
+  machine: Machine,
+  workspace: Workspace,
+  options: BuildOptions,
+  listener: EventListener,
+  signal: AbortSignal,
+): Promise<BuildSummary> {
+  const rooms = buildRooms(machine, workspace, options, listener);
+  return build(schedulerOptions(machine, workspace, options), rooms, listener, signal);
+}
+
+/** The rooms of one build, wired. */
+export function buildRooms(
+  machine: Machine,
+  workspace: Workspace,
+  options: BuildOptions,
+  listener: EventListener,
+): BuildRooms {
+  const { fs } = machine;
+  const notice = (code: string, severity: "note" | "warning") => (text: string) =>
+    listener({ type: "notice", severity, code, message: text, hint: undefined });
+  const checkout = new Checkout(fs, workspace.root);
+  const blobs = machine.blobs(join(workspace.root, ".begat/tmp"));
+  let executor: Promise<{ executor: Executor; level: IsolationLevel }> | undefined;
+  let records: Promise<Records> | undefined;
+  return {
+    checkout,
+    clock: machine.clock,
+    random: machine.random,
+    log: machine.log,
+    processes: machine.processes,
+    blobs,
+    bulk: machine.bulk,
+    executor: () => {
+      executor ??= chooseExecutor(
+        machine,
+        workspace,
+        options,
+        blobs,
+        notice("EXECUTOR_NOTICE", "note"),
+        notice("EXECUTOR_WEAKER", "warning"),
+      );
+      return executor;
+    },
+    records: () => {
+      records ??= openRecordsWithLease(machine, blobs, options.dryRun, notice("INDEX_NOTICE", "warning"));
+      return records;
+    },
+    sources: createSourceProvider({
+      fs,
+      fetcher: machine.fetcher,
+      blobs,
+      runner: machine.runner,
+      workspace: workspace.root,
+      encodeTree,
+      environment: definedOnly(machine.host.env),
+      offline: options.offline,
+      onFetching: ({ name, what }) => listener({ type: "fetching", name, what }),
+    }),
+    hostIdentity: (tools) => {
+      const identity = hostIdentity(tools, fs);
+      return { image: `begat-host:sha256:${identity.digest}`, watched: identity.watchedFiles };
+    },
+    sourceDirectory: (name) => `${SOURCES}/${name}` as WorkspacePath,
+    sourceMarker: (name) => `${SOURCES}/${name}.json` as WorkspacePath,
+  };
+}
+
+async function openRecordsWithLease(
+  machine: Machine,
+  blobs: ReturnType<Machine["blobs"]>,
+  dryRun: boolean,
+  onNotice: (text: string) => void,
+): Promise<Records> {
+  const records = await openRecords(machine, onNotice);
+  if (dryRun) return records;
+  const index = await machine.index(onNotice);
+  blobs.attachIndex(index.blobs);
+  const lease = new BuildLeases(index.leases, machine.clock, blobs).begin();
+  machine.onClose(() => {
+    blobs.flush();
+    lease.release();
+  });
+  return records;
+}
+
+/** bubblewrap where its canaries hold, else process, and said so; what was asked for by name is never replaced. */
+async function chooseExecutor(
+  machine: Machine,
+  workspace: Workspace,
+  options: BuildOptions,
+  blobs: ReturnType<Machine["blobs"]>,
+  onNotice: (text: string) => void,
+  onWeaker: (text: string) => void,
+): Promise<{ executor: Executor; level: IsolationLevel }> {
+  const common = {
+    blobs,
+    clock: machine.clock,
+    slots: options.jobs ?? machine.jobs,
+    inputRoots: [workspace.root, machine.layout.cas],
+    diskStaging: join(machine.directories.cacheHome, "staging"),
+    onNotice,
+  };
+  const findings: string[] = [];
+  if (options.executor !== "process") {
+    const bubblewrap = createBubblewrapExecutor(common);
+    machine.onClose(() => bubblewrap.close());
+    const found = await bubblewrap.probe();
+    const { level } = found.isolation;
+    const enough = isAtLeast(level, options.minIsolation ?? "contained");
+    if (found.usable && (enough || options.executor === "bubblewrap")) return accept(bubblewrap, level, options);
+    findings.push(...found.findings);
+    if (options.executor === "bubblewrap") {
+      throw new IsolationError("ISOLATION_UNAVAILABLE", `bubblewrap cannot be used here: ${findings.join("; ")}`, {
+        hint: "`begat doctor` shows what held and what did not",
+      });
+    }
+  }
+  const plain = createProcessExecutor(common);
+  machine.onClose(() => plain.close());
+  const { isolation } = await plain.probe();
+  if (options.executor === undefined && options.minIsolation === undefined) {
+    onWeaker(
+      `no sandbox: ${findings.join("; ") || "bubblewrap does not hold here"}; recipes run at level ${isolation.level}`,
+    );
+  }
+  return accept(plain, isolation.level, options);
+}
+
+function accept(
+  executor: Executor,
+  level: IsolationLevel,
+  options: BuildOptions,
+): { executor: Executor; level: IsolationLevel } {
+  if (options.minIsolation === undefined || isAtLeast(level, options.minIsolation)) return { executor, level };
+  throw new IsolationError(
+    "ISOLATION_UNAVAILABLE",
+    `isolation ${options.minIsolation} was asked for, and ${executor.name} gives ${level} here; nothing was run`,
+    { hint: "`begat doctor` shows what held and what did not" },
+  );
+}
+
+function definedOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined));
+}

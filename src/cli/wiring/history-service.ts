@@ -1,0 +1,266 @@
+import { join } from "node:path/posix";
+import { digestOf, parseSha256, parseWorkspacePath, type Sha256, type WorkspacePath } from "../../base/index.ts";
+import { OWN_VARIABLES } from "../../executor/index.ts";
+import {
+  type Answer,
+  provShow as askShow,
+  provTree as askTree,
+  why as askWhy,
+  type Evidence,
+  type ExecOutput,
+  evidenceAt,
+  type History,
+  type LedgerRecord,
+  ledgerLog,
+  type Origin,
+  provSources,
+  type ProvNode as RecordedNode,
+  type WhyBody,
+} from "../../provenance/index.ts";
+import type {
+  ExecutionView,
+  LogRequest,
+  LogView,
+  OutputView,
+  Proven,
+  ProvNode,
+  ProvRequest,
+  ProvTreeRequest,
+  ProvView,
+  WhyView,
+  WorkspaceOptions,
+} from "../services.ts";
+import type { Machine } from "./machine.ts";
+import { openHistory } from "./records.ts";
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+function outputView(output: ExecOutput): OutputView {
+  const kind = output.m === "t" ? "tree" : output.m === "l" ? "symlink" : output.m === "x" ? "executable" : "file";
+  return { path: output.p, hash: output.d, sizeBytes: output.n, kind };
+}
+
+/** `input changed: include/x.h (3f2a… -> 9c41…)`. */
+export function whyText(why: WhyBody): string {
+  const short = (text: string): string => (parseSha256(text) ? `${text.slice(0, 12)}` : text);
+  const what = why.what === undefined ? "" : `: ${why.what}`;
+  const change = why.from === undefined || why.to === undefined ? "" : ` (${short(why.from)} -> ${short(why.to)})`;
+  return `${why.r}${what}${change}`;
+}
+
+function executionView(evidence: Evidence): ExecutionView {
+  const { record, seq, leaf, signature } = evidence;
+  return {
+    seq,
+    leaf,
+    kind: record.kind,
+    build: record.build,
+    chore: record.chore,
+    action: record.action,
+    image: record.image,
+    rnode: record.rnode,
+    level: record.level,
+    exit: record.exit,
+    detail: record.kind === "fail" ? `${record.verdict}: ${record.detail}` : undefined,
+    startedAt: iso(record.t0),
+    durationMs: record.ms,
+    why: whyText(record.why),
+    outputs: record.out.map(outputView),
+    signature: signature === "holds" ? "holds" : signature === "unendorsed-key" ? "unknown key" : "broken",
+  };
+}
+
+const proven = <A, B>(answer: Answer<A>, view: (value: A) => B): Proven<B> =>
+  answer.found ? { found: true, answer: view(answer.answer) } : answer;
+
+/** A path as the user wrote it, from where the user stands; else as it is. */
+function pathIn(machine: Machine, directory: string, begatfiles: readonly string[], text: string): string {
+  try {
+    const workspace = machine.workspace(directory, begatfiles);
+    const parsed = parseWorkspacePath(text, workspace.directory as WorkspacePath);
+    return parsed.ok ? parsed.path : text;
+  } catch {
+    return text;
+  }
+}
+
+export async function why(machine: Machine, options: WorkspaceOptions, about: string): Promise<Proven<WhyView>> {
+  const history = await openHistory(machine);
+  const path = pathIn(machine, options.directory, options.begatfiles, about);
+  const isChore = history.index.history(about, 1).length > 0 || about.includes("(");
+  const answer = askWhy(history, isChore ? { chore: about } : { path });
+  return proven(answer, ({ execution, reason, previous, changes }) => ({
+    execution: executionView(execution),
+    reason: whyText(reason),
+    previous: previous && { seq: previous.seq, leaf: previous.leaf, startedAt: iso(previous.record.t0) },
+    changes: changes
+      .filter(({ field, name }) => !(field === "variable" && OWN_VARIABLES.has(name)))
+      .map(({ field, name, from, to }) => ({
+        field: field === "interpreter" || field === "begat" ? "recipe" : field,
+        name: field === "interpreter" || field === "begat" ? field : name,
+        from,
+        to,
+      })),
+    now: undefined,
+  }));
+}
+
+export async function log(machine: Machine, request: LogRequest): Promise<LogView> {
+  const history = await openHistory(machine);
+  const { ledger } = history;
+  const about = request.about === undefined ? undefined : pathIn(machine, request.directory, [], request.about);
+  const found = ledgerLog(ledger, request.limit, {
+    ...(about === undefined ? {} : { about }),
+    kinds: request.kinds,
+  });
+  const only = found.length === 1 ? found[0] : undefined;
+  const isExecution = only !== undefined && (only.record.kind === "exec" || only.record.kind === "fail");
+  const evidence = isExecution && request.about !== undefined ? evidenceOf(history, only.seq) : undefined;
+  return {
+    lines: found.map(({ seq, leaf, record }) => ({
+      seq,
+      leaf,
+      time: record.time,
+      kind: record.kind,
+      ...lineOf(record),
+    })),
+    execution: evidence && executionView(evidence),
+    printed: evidence && printedBy(machine, evidence),
+    ledgerSize: ledger.size(),
+  };
+}
+
+function evidenceOf(history: History, seq: number): Evidence | undefined {
+  const record = history.ledger.record(seq);
+  if (record?.kind !== "exec" && record?.kind !== "fail") return undefined;
+  const answer = askWhy(history, { chore: record.chore });
+  return answer.found && answer.answer.execution.seq === seq ? answer.answer.execution : evidenceBySeq(history, seq);
+}
+
+function evidenceBySeq(history: History, seq: number): Evidence | undefined {
+  return history.seen?.get(seq) ?? evidenceAt(history, seq);
+}
+
+/** What a recipe printed, as kept; `undefined` where the store has let it go. */
+function printedBy(machine: Machine, { record }: Evidence): LogView["printed"] {
+  const blobs = machine.blobs(undefined);
+  const text = (hash: Sha256): string => {
+    const size = machine.fs.stat(blobs.layout.blob(hash))?.sizeBytes;
+    if (hash === digestOf("").hash) return "";
+    return size === undefined ? "(no longer in the cache)\n" : blobs.read({ hash, sizeBytes: size }).toString();
+  };
+  return { stdout: text(record.io.out), stderr: text(record.io.err) };
+}
+
+function lineOf(record: LedgerRecord): { subject: string; detail: string } {
+  switch (record.kind) {
+    case "genesis":
+      return { subject: record.cluster, detail: `${record.keys.length} keys` };
+    case "build.begin":
+      return {
+        subject: record.goal.join(" "),
+        detail: `build ${record.build}, ${record.plan.n} chores, by ${record.who}`,
+      };
+    case "exec":
+      return { subject: record.chore, detail: `${(record.ms / 1000).toFixed(2)}s, ${whyText(record.why)}` };
+    case "fail":
+      return { subject: record.chore, detail: `${record.detail} after ${(record.ms / 1000).toFixed(2)}s` };
+    case "hits":
+      return { subject: `build ${record.build}`, detail: `${record.n} results used again` };
+    case "build.end": {
+      const { exec, hit, fail, skip, settled } = record.n;
+      const counts = `${exec} executed, ${hit} cached, ${fail} failed, ${skip} skipped, ${settled} unchanged`;
+      return { subject: `build ${record.build}`, detail: `${record.outcome}: ${counts}` };
+    }
+    case "ingest":
+      return { subject: record.name, detail: `${record.uri} ${record.version}` };
+  }
+}
+
+/** Digest of what the user asks about: as written, or of the file in the checkout. */
+function query(
+  machine: Machine,
+  request: ProvRequest,
+): { path?: string; digest?: Sha256; inCheckout: Sha256 | undefined } {
+  const asDigest = parseSha256(request.artifact.replace(/^sha256:/, ""));
+  if (asDigest !== undefined) return { digest: asDigest, inCheckout: undefined };
+  const path = pathIn(machine, request.directory, [], request.artifact);
+  return { path, inCheckout: checkoutHash(machine, request.directory, path) };
+}
+
+function checkoutHash(machine: Machine, directory: string, path: string): Sha256 | undefined {
+  try {
+    const { root } = machine.workspace(directory, []);
+    const full = join(root, path);
+    return machine.fs.stat(full)?.kind === "file" ? digestOf(machine.fs.readFile(full)).hash : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export async function provShow(machine: Machine, request: ProvRequest): Promise<Proven<ProvView>> {
+  const history = await openHistory(machine);
+  const { inCheckout, ...asked } = query(machine, request);
+  // The bytes at hand are what the question is about; only where nothing made them is it the newest of that name.
+  const byBytes = inCheckout && askShow(history, { ...asked, digest: inCheckout });
+  const answer = byBytes?.found ? byBytes : askShow(history, asked);
+  return proven(answer, ({ path, digest, making, inputs }) => {
+    const { evidence } = making;
+    return {
+      path,
+      hash: digest,
+      checkout: inCheckout === undefined ? "absent" : inCheckout === digest ? "same" : "different",
+      execution: executionView(evidence),
+      recipe: recipeText(history, evidence),
+      argv: evidence.listing?.argv ?? [],
+      env: evidence.listing?.env ?? [],
+      inputs: inputs.map((input) => ({ path: input.path, hash: input.digest, madeBy: input.madeBy })),
+    };
+  });
+}
+
+function recipeText(history: History, evidence: Evidence): string {
+  const recipe = evidence.listing?.inputs.find(({ path }) => path === ".begat/recipe");
+  return (recipe && history.ledger.manifest(recipe.digest)?.toString()) ?? "";
+}
+
+export async function provTree(machine: Machine, request: ProvTreeRequest): Promise<Proven<ProvNode>> {
+  const history = await openHistory(machine);
+  const { inCheckout, ...asked } = query(machine, request);
+  const options = request.depth === undefined ? {} : { depth: request.depth };
+  const byBytes = inCheckout && askTree(history, { ...asked, digest: inCheckout }, options);
+  const answer = byBytes?.found ? byBytes : askTree(history, asked, options);
+  return proven(answer, (root) => {
+    if (!request.sourcesOnly) return treeView(root);
+    return { ...nodeView(root), inputs: provSources(root).map((source) => ({ ...nodeView(source), inputs: [] })) };
+  });
+}
+
+/** begat's own lists and recipes are inputs too, but nobody asks where those came from. */
+const isOwn = (path: string): boolean => /^\.begat\/(recipe|in|out)$/.test(path);
+
+function nodeView(node: RecordedNode): Omit<ProvNode, "inputs"> & { inputs: ProvNode[] } {
+  return { path: node.path, hash: node.digest, origin: originView(node.origin), inputs: [], repeated: node.repeated };
+}
+
+/** Without recursion: a chain of thousands of executions is deeper than the stack. */
+function treeView(root: RecordedNode): ProvNode {
+  const top = nodeView(root);
+  const waiting = [{ from: root, to: top }];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    for (const input of next.from.inputs) {
+      if (isOwn(input.path)) continue;
+      const view = nodeView(input);
+      next.to.inputs.push(view);
+      waiting.push({ from: input, to: view });
+    }
+  }
+  return top;
+}
+
+function originView(origin: Origin): ProvNode["origin"] {
+  if (origin.kind === "source") return { kind: "source" };
+  if (origin.kind === "ingest") return { kind: "ingest", seq: origin.seq, name: origin.record.name };
+  const { evidence } = origin.making;
+  return { kind: "execution", seq: evidence.seq, chore: evidence.record.chore, level: evidence.record.level };
+}

@@ -1,0 +1,83 @@
+import type { Sha256 } from "../../base/index.ts";
+import { BegatError } from "../../base/index.ts";
+import type { ActionIndex } from "../../cache/index.ts";
+import { listTree, readAction } from "../../executor/index.ts";
+import {
+  catchUpIndex,
+  endorsedKeys,
+  type History,
+  type InputLister,
+  indexedExecution,
+  type Ledger,
+  loadSigner,
+  openLedger,
+  type SqliteLedger,
+  trustedExecution,
+} from "../../provenance/index.ts";
+import type { Records, Trust } from "../../scheduler/index.ts";
+import type { Machine } from "./machine.ts";
+
+class ManifestError extends BegatError<"MANIFEST_MISSING"> {}
+
+/** Reads actions back from the manifests a ledger keeps. */
+export const lister: InputLister = (action, manifest) => {
+  const listing = readAction(action, manifest);
+  if (listing === undefined) throw new ManifestError("MANIFEST_MISSING", "a manifest it needs is not in the ledger");
+  return listing;
+};
+
+/** The ledger of this user, opened; made with its keys at the first build. */
+export async function openUserLedger(machine: Machine, create: boolean): Promise<SqliteLedger> {
+  const ledger = await openLedger({
+    stateHome: machine.directories.stateHome,
+    files: machine.fs,
+    clock: machine.clock,
+    random: machine.random,
+    rnode: machine.rnode,
+    create,
+  });
+  machine.onClose(() => ledger.close());
+  return ledger;
+}
+
+export function trustIn(ledger: Ledger): Trust {
+  const keys = endorsedKeys(ledger);
+  return (candidate, action, minimum) => {
+    const verdict = trustedExecution(candidate, action, ledger, { minimumLevel: minimum, keys, lister });
+    if (verdict.trusted) return { trusted: true, execution: indexedExecution(verdict.record) };
+    return { trusted: false, because: verdict.because };
+  };
+}
+
+/** Ledger, index and key for a build. */
+export async function openRecords(machine: Machine, onNotice: (text: string) => void): Promise<Records> {
+  const ledger = await openUserLedger(machine, true);
+  const index: ActionIndex = (await machine.index(onNotice)).actions;
+  catchUpIndex(ledger, index);
+  return {
+    ledger,
+    index,
+    signer: loadSigner(machine.fs, machine.directories.stateHome, "rnode", machine.rnode),
+    rnode: machine.rnode,
+    trust: trustIn(ledger),
+    catchUp: () => void catchUpIndex(ledger, index),
+  };
+}
+
+/** What questions about the past are asked of; the ledger must exist. */
+export async function openHistory(machine: Machine): Promise<History & { readonly ledger: SqliteLedger }> {
+  const ledger = await openUserLedger(machine, false);
+  const { actions } = await machine.index();
+  catchUpIndex(ledger, actions);
+  return {
+    ledger,
+    index: actions,
+    keys: endorsedKeys(ledger),
+    lister,
+    seen: new Map(),
+    treeLister: (tree: Sha256, manifest) => {
+      const bytes = manifest(tree);
+      return bytes && listTree(bytes).files.map(({ path, digest }) => ({ path, digest: digest.hash }));
+    },
+  };
+}

@@ -1,0 +1,164 @@
+import { statfsSync } from "node:fs";
+import { explain, hintOf, type Sha256 } from "../../base/index.ts";
+import { cacheStatistics, collectGarbage, verifyCache } from "../../cache/index.ts";
+import { type Capabilities, createBubblewrapExecutor, createProcessExecutor } from "../../executor/index.ts";
+import { readPin, type LedgerVerdict as Verdict, verdictOfFailure, verifyLedger } from "../../provenance/index.ts";
+import type { CacheStats, CacheVerdict, CollectionReport, DoctorReport, Finding, LedgerVerdict } from "../services.ts";
+import type { Machine } from "./machine.ts";
+import { lister, openUserLedger } from "./records.ts";
+
+export async function ledgerVerify(
+  machine: Machine,
+  options: { readonly signatures: boolean },
+): Promise<LedgerVerdict> {
+  const started = machine.clock.monotonicMs();
+  const { stateHome } = machine.directories;
+  // Before the ledger is opened: it may grow in between.
+  const pin = readPin(machine.fs, stateHome);
+  let verdict: Verdict;
+  try {
+    const ledger = await openUserLedger(machine, false);
+    verdict = await verifyLedger(ledger, {
+      signatures: options.signatures,
+      lister,
+      pin,
+      storage: () => ledger.checkStorage(),
+    });
+  } catch (error) {
+    verdict = verdictOfFailure(error);
+  }
+  return {
+    verdict: verdict.verdict,
+    path: `${stateHome}/ledger.db`,
+    identity: verdict.identity,
+    size: verdict.size,
+    executions: verdict.executions,
+    signatures: verdict.signatures,
+    problems: verdict.findings.map(({ seq, message }) => ({ seq, message })),
+    notes: verdict.notes,
+    durationMs: machine.clock.monotonicMs() - started,
+  };
+}
+
+export async function cacheStats(machine: Machine): Promise<CacheStats> {
+  const { cacheHome } = machine.directories;
+  const found = cacheStatistics(machine.fs, cacheHome, await machine.index());
+  return {
+    directory: cacheHome,
+    blobs: found.blobs,
+    sizeBytes: found.blobBytes,
+    quarantined: found.quarantined,
+    executions: found.executions,
+    indexSizeBytes: found.indexBytes,
+    leases: found.leases,
+  };
+}
+
+export async function cacheVerify(machine: Machine): Promise<CacheVerdict> {
+  const started = machine.clock.monotonicMs();
+  const { fs, clock, processes, random, bulk } = machine;
+  const { cacheHome } = machine.directories;
+  const index = await machine.index();
+  const found = await verifyCache({ fs, clock, processes, random, bulk, cacheHome, index });
+  return {
+    blobs: found.checked,
+    sizeBytes: found.checkedBytes,
+    bad: found.corrupt.map(({ digest, found: hash, movedTo }) => ({ hash: digest.hash, found: hash, movedTo })),
+    durationMs: machine.clock.monotonicMs() - started,
+  };
+}
+
+export async function cacheGc(
+  machine: Machine,
+  options: { readonly maxSizeBytes: number; readonly dryRun: boolean },
+): Promise<CollectionReport> {
+  const { fs, clock, processes } = machine;
+  const result = await collectGarbage({
+    fs,
+    clock,
+    processes,
+    cacheHome: machine.directories.cacheHome,
+    index: await machine.index(),
+    maxSizeBytes: options.maxSizeBytes,
+    // What a travail needs to be verified stands in the ledger itself, as manifests; no blob is needed for it.
+    isRequired: (_hash: Sha256) => false,
+  });
+  return { ...result, dryRun: options.dryRun };
+}
+
+export async function doctor(machine: Machine, options: { readonly directory: string }): Promise<DoctorReport> {
+  const findings: Finding[] = [
+    { subject: "begat", state: "ok", text: machine.host.version.version, hint: undefined },
+    { subject: "node", state: "ok", text: process.versions.node, hint: undefined },
+  ];
+  const { stateHome, cacheHome } = machine.directories;
+  findings.push(homeFinding(machine, "state home", stateHome, "BEGAT_STATE_HOME"));
+  findings.push(homeFinding(machine, "cache home", cacheHome, "BEGAT_CACHE_HOME"));
+  findings.push(await ledgerFinding(machine));
+  findings.push(diskFinding("disk", existing(machine, cacheHome)));
+  findings.push(diskFinding("memory staging", "/dev/shm"));
+  return { findings, executors: await executors(machine, options.directory) };
+}
+
+async function executors(machine: Machine, directory: string): Promise<DoctorReport["executors"]> {
+  const common = {
+    blobs: machine.blobs(undefined),
+    clock: machine.clock,
+    slots: 1,
+    inputRoots: [directory, machine.layout.cas],
+    diskStaging: `${machine.directories.cacheHome}/staging`,
+  };
+  const found: { name: string; capabilities: Capabilities }[] = [];
+  for (const make of [createBubblewrapExecutor, createProcessExecutor]) {
+    const executor = make(common);
+    found.push({ name: executor.name, capabilities: await executor.probe() });
+    await executor.close();
+  }
+  return found;
+}
+
+/** The nearest directory on the way that is there. */
+function existing(machine: Machine, path: string): string {
+  let at = path;
+  while (at !== "/" && machine.fs.stat(at) === undefined) at = at.slice(0, Math.max(1, at.lastIndexOf("/")));
+  return at;
+}
+
+function homeFinding(machine: Machine, subject: string, path: string, variable: string): Finding {
+  const probe = `${existing(machine, path)}/.begat-probe-${process.pid}`;
+  try {
+    machine.fs.writeFile(probe, "");
+    machine.fs.remove(probe);
+    return { subject, state: "ok", text: `${path}, writable`, hint: undefined };
+  } catch (error) {
+    const hint = `set ${variable} to a directory begat may write to`;
+    return { subject, state: "bad", text: `${path}: ${explain(error)}`, hint };
+  }
+}
+
+async function ledgerFinding(machine: Machine): Promise<Finding> {
+  const path = `${machine.directories.stateHome}/ledger.db`;
+  if (machine.fs.stat(path) === undefined) {
+    return { subject: "ledger", state: "ok", text: "none yet; the first build makes it", hint: undefined };
+  }
+  try {
+    const ledger = await openUserLedger(machine, false);
+    const text = `${ledger.size()} records, identity ${ledger.identity.slice(0, 12)}, unwitnessed: only this machine remembers it`;
+    return { subject: "ledger", state: "ok", text, hint: undefined };
+  } catch (error) {
+    return { subject: "ledger", state: "bad", text: explain(error), hint: hintOf(error) };
+  }
+}
+
+const LOW_BYTES = 1024 ** 3;
+
+function diskFinding(subject: string, path: string): Finding {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    const free = bavail * bsize;
+    const text = `${(free / 1024 ** 3).toFixed(1)} GiB free at ${path}`;
+    return { subject, state: free < LOW_BYTES ? "weak" : "ok", text, hint: undefined };
+  } catch (error) {
+    return { subject, state: "weak", text: explain(error), hint: undefined };
+  }
+}

@@ -1,0 +1,504 @@
+import { BegatError, explain, hintOf, type IsolationLevel, invariant, type WorkspacePath } from "../base/index.ts";
+import type { Executor } from "../executor/index.ts";
+import { CheckoutOutputs } from "./checkout-outputs.ts";
+import { ChoreActions } from "./chore-action.ts";
+import { applyResult } from "./chore-results.ts";
+import { adoptOwnOutput, type RunContext, type RunOutcome, reportOf, runChore } from "./chore-run.ts";
+import { ChoreStatuses, STATUS } from "./chore-status.ts";
+import { decide, type Verdict } from "./decide.ts";
+import type { Decision, EventListener, FailureReport } from "./events.ts";
+import type { Plan } from "./plan.ts";
+import type { Prepared } from "./prepare.ts";
+import { Progress } from "./progress.ts";
+import { ReadyQueue, upwardRanks } from "./ready-queue.ts";
+import type { Recorder } from "./recorder.ts";
+import { ResourcePool } from "./resource-pool.ts";
+import type { BuildOptions, BuildRooms } from "./rooms.ts";
+import { SourceDigests } from "./source-digests.ts";
+import type { CheckoutState } from "./state.ts";
+import type { Selection } from "./targets.ts";
+
+type Executable = Extract<Verdict, { act: "execute" }>;
+
+/** Chores decided but not started; more would only hold their inputs' lists in memory. */
+const DECIDED_AHEAD = 16;
+/** How often a chore is looked at again because its inputs moved or went missing. */
+const TRIES = 3;
+
+/** Everything between a plan whose sources are digested and the last chore's end. */
+export class BuildRun {
+  readonly statuses: ChoreStatuses;
+  readonly failures: FailureReport[] = [];
+  readonly actions: ChoreActions;
+  readonly outputs: CheckoutOutputs;
+  materialised = 0;
+  /** Failures that never came to a verdict about the recipe, so that the ledger has no record of them. */
+  unrecorded = 0;
+  cancelled = false;
+  readonly #plan: Plan;
+  readonly #state: CheckoutState;
+  readonly #context: RunContext;
+  readonly #wantedOf = new Map<number, number[]>();
+  readonly #changedPaths: Uint8Array;
+  readonly #dirty = new Set<number>();
+  readonly #mustRun = new Map<number, Decision>();
+  /** Chores that run again for the sake of these, outside the order of the graph. */
+  readonly #waitFor = new Map<number, number[]>();
+  readonly #tries = new Map<number, number>();
+  readonly #pool: ResourcePool;
+  readonly #progress: Progress;
+  readonly #toRun: { chore: number; verdict: Executable }[] = [];
+  readonly #toPlace: number[] = [];
+  readonly #records: Promise<unknown>[] = [];
+  #ready: ReadyQueue | undefined;
+  #executor: Executor | undefined;
+  #wake: () => void = () => {};
+  #stopping = false;
+  #running = 0;
+  #fatal: unknown;
+
+  constructor(
+    prepared: Prepared,
+    selection: Selection,
+    rooms: BuildRooms,
+    options: BuildOptions,
+    recorder: Recorder,
+    minimum: IsolationLevel,
+    listener: EventListener,
+    signal: AbortSignal,
+  ) {
+    const { plan } = prepared.loaded;
+    this.#plan = plan;
+    this.#state = prepared.state;
+    this.statuses = new ChoreStatuses(plan, selection);
+    this.#changedPaths = new Uint8Array(plan.pathCount);
+    this.actions = new ChoreActions(
+      plan,
+      prepared.state,
+      rooms.checkout,
+      prepared.hosts,
+      (digest) => {
+        if (rooms.blobs.has(digest)) return rooms.blobs.read(digest);
+        return recorder.opened?.ledger.manifest(digest.hash);
+      },
+      options.timeoutMs,
+    );
+    this.#context = {
+      plan,
+      state: prepared.state,
+      rooms,
+      options,
+      actions: this.actions,
+      recorder,
+      listener,
+      minimum,
+      signal,
+    };
+    this.outputs = new CheckoutOutputs(rooms.checkout, plan, prepared.state, rooms, this.actions, (path, movedTo) =>
+      listener({
+        type: "notice",
+        severity: "warning",
+        code: "OUTPUT_REPLACED",
+        message: `${path}/ was not made by begat; it was moved to ${movedTo}`,
+        hint: undefined,
+      }),
+    );
+    this.#pool = new ResourcePool({ cpu: options.jobs, ...options.resources });
+    this.#progress = new Progress(selection.neededCount, options.jobs, prepared.state.durationsMs, listener);
+    for (const entry of selection.wanted) {
+      const maker = plan.columns.producer[entry >>> 1] as number;
+      const list = this.#wantedOf.get(maker);
+      if (list) list.push(entry);
+      else this.#wantedOf.set(maker, [entry]);
+    }
+  }
+
+  /** Marks what must be looked at: chores with changed sources, without a settled result, or asked for. */
+  async begin(changedSources: ReadonlySet<number>): Promise<readonly number[]> {
+    const { options, minimum } = this.#context;
+    for (const path of changedSources) this.#changedPaths[path] = 1;
+    for (let chore = 0; chore < this.#plan.choreCount; chore++) {
+      if (!this.statuses.isNeeded(chore)) continue;
+      if (options.force) this.#mustRun.set(chore, { reason: "forced" });
+      else if (this.#plan.has(chore, "volatile")) this.#mustRun.set(chore, { reason: "volatile" });
+      if (
+        this.#mustRun.has(chore) ||
+        !this.#state.settled[chore] ||
+        !this.#state.hasLevel(chore, minimum) ||
+        this.#hasChangedInput(chore)
+      ) {
+        this.#dirty.add(chore);
+        if (!this.#state.hasLevel(chore, minimum)) this.#state.seqs[chore] = 0;
+      }
+    }
+    for (const [chore, entries] of this.#wantedOf) {
+      if (this.#dirty.has(chore) || chore < 0) continue;
+      if (await this.#wantsRun(chore, entries)) this.#dirty.add(chore);
+    }
+    const ready = this.statuses.await(this.#dirty);
+    const included = new Uint8Array(this.#plan.choreCount);
+    for (let chore = 0; chore < included.length; chore++) {
+      if (this.statuses.of(chore) !== STATUS.waiting) continue;
+      included[chore] = 1;
+      // Until it comes to a good end: this build may be cut short after the changed sources' digests were noted.
+      this.#state.settled[chore] = 0;
+    }
+    const ranks = upwardRanks(
+      this.#plan.columns.order,
+      (chore) => this.#plan.dependenciesOf(chore),
+      this.#state.durationsMs,
+      included,
+      this.#progress.typicalMs(included),
+    );
+    this.#progress.expect(included);
+    this.#ready = new ReadyQueue(ranks);
+    for (const chore of ready) this.#makeReady(chore);
+    return ready;
+  }
+
+  get pendingPlacement(): number {
+    return this.#toPlace.length;
+  }
+
+  get dirtyCount(): number {
+    return this.#dirty.size;
+  }
+
+  #hasChangedInput(chore: number): boolean {
+    for (const entry of this.#plan.inputsOf(chore)) if (this.#changedPaths[entry >>> 1]) return true;
+    return false;
+  }
+
+  /** Queues the outputs that are not in place; answers whether the store has lost one, so that its maker must run. */
+  async #wantsRun(chore: number, entries: readonly number[]): Promise<boolean> {
+    for (const entry of entries) {
+      if (await this.outputs.isInPlace(entry)) continue;
+      if (!this.outputs.isAvailable(entry)) {
+        this.#mustRun.set(chore, { reason: "evicted", output: this.#plan.path(entry >>> 1) });
+        return true;
+      }
+      this.#toPlace.push(entry);
+    }
+    return false;
+  }
+
+  #makeReady(chore: number): void {
+    this.statuses.set(chore, STATUS.ready);
+    this.#ready?.push(chore);
+  }
+
+  /** Works until nothing is left to do, or nothing more may be started. */
+  async work(): Promise<void> {
+    const ready = this.#ready;
+    invariant(ready !== undefined, "work before begin");
+    const { signal } = this.#context;
+    const onAbort = (): void => this.#wake();
+    signal.addEventListener("abort", onAbort);
+    try {
+      for (;;) {
+        if (signal.aborted) this.cancelled = this.#stopping = true;
+        this.#fatal ??= this.#context.recorder.failure;
+        if (this.#fatal !== undefined) this.#stopping = true;
+        while (!this.#stopping && ready.size > 0 && this.#toRun.length < DECIDED_AHEAD) {
+          const chore = ready.pop();
+          if (chore !== undefined) await this.#consider(chore);
+          this.#start();
+        }
+        this.#start();
+        await this.#place();
+        if (this.#running > 0) {
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
+          continue;
+        }
+        if (this.#stopping || (ready.size === 0 && this.#toRun.length === 0)) break;
+      }
+      await Promise.allSettled(this.#records);
+      await this.#place();
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+    this.#fatal ??= this.#context.recorder.failure;
+    if (this.#fatal !== undefined) throw this.#fatal;
+    if (ready.size > 0 && !this.#stopping) await this.work();
+  }
+
+  async #consider(chore: number): Promise<void> {
+    const broken = this.statuses.brokenDependency(chore);
+    if (broken !== undefined) return this.#skip(chore, broken);
+    if (this.#plan.columns.fixpoint[chore]) await adoptOwnOutput(this.#context, chore);
+    const isDirty = this.#dirty.has(chore) || this.#hasChangedInput(chore);
+    const { recorder, minimum } = this.#context;
+    const question = { chore, isDirty, mustRun: this.#mustRun.get(chore) };
+    const verdict = await decide(question, this.#plan, this.#state, this.actions, minimum, () => recorder.records());
+    switch (verdict.act) {
+      case "settle":
+        return this.#resolve(chore, STATUS.settled, []);
+      case "refuse":
+        return this.#refuse(chore, { reason: "new" }, verdict.because, undefined);
+      case "use": {
+        const { execution, described } = verdict;
+        const changed = applyResult(
+          this.#plan,
+          this.#state,
+          chore,
+          execution.outputs,
+          execution.properties,
+          this.actions,
+        );
+        if (changed === undefined) {
+          this.#mustRun.set(chore, { reason: "untrusted", because: "the recorded result lacks a declared output" });
+          return this.#consider(chore);
+        }
+        this.#state.setAction(chore, described.request.actionDigest.hash);
+        this.#state.seqs[chore] = execution.seq + 1;
+        this.#state.durationsMs[chore] = execution.durationMs;
+        this.#state.setLevel(chore, execution.level);
+        return this.#resolve(chore, STATUS.hit, changed, () => {
+          recorder.hit(described.request.actionDigest.hash, execution.seq);
+          this.#context.listener({ type: "chore-cached", chore: this.#name(chore), seq: execution.seq });
+        });
+      }
+      case "execute":
+        if (this.#reviveProducers(chore, verdict)) return;
+        this.#toRun.push({ chore, verdict });
+    }
+  }
+
+  #name(chore: number) {
+    return { index: chore, label: this.#plan.label(chore), outputs: this.#plan.outputNames(chore) };
+  }
+
+  /** A chore came to a good end without running: unless an output of it is gone, then it must run after all. */
+  async #resolve(
+    chore: number,
+    status: typeof STATUS.settled | typeof STATUS.hit,
+    changed: readonly number[],
+    accept?: () => void,
+  ): Promise<void> {
+    if (await this.#wantsRun(chore, this.#wantedOf.get(chore) ?? [])) return this.#consider(chore);
+    accept?.();
+    this.#state.settled[chore] = 1;
+    this.#finish(chore, status, changed);
+  }
+
+  #finish(chore: number, status: (typeof STATUS)["settled" | "hit" | "executed"], changed: readonly number[]): void {
+    this.statuses.set(chore, status);
+    for (const path of changed) this.#changedPaths[path] = 1;
+    this.#progress.done(chore);
+    const again = this.#waitFor.get(chore);
+    this.#waitFor.delete(chore);
+    // A chore that ran again for others' sake was done once before: those after it in the graph were released then.
+    const released = again ?? this.#plan.dependantsOf(chore);
+    for (const dependant of released) if (this.statuses.release(dependant)) this.#makeReady(dependant);
+  }
+
+  #fail(chore: number, failure: FailureReport): void {
+    this.failures.push(failure);
+    this.#context.listener({ type: "chore-failed", failure });
+    this.statuses.set(chore, STATUS.failed);
+    this.#state.settled[chore] = 0;
+    this.#progress.done(chore);
+    if (!this.#context.options.keepGoing) this.#stopping = true;
+    this.#releaseBroken(chore);
+  }
+
+  /** A failure before there was anything to record: an input that cannot be had. */
+  #refuse(chore: number, decision: Decision, detail: string, hint: string | undefined): void {
+    this.unrecorded++;
+    this.#fail(chore, reportOf(this.#context, chore, decision, "executor-error", detail, hint));
+  }
+
+  #skip(chore: number, because: number): void {
+    this.statuses.set(chore, STATUS.skipped);
+    this.#progress.done(chore);
+    this.#context.listener({ type: "chore-skipped", chore: this.#name(chore), because: this.#plan.label(because) });
+    this.#releaseBroken(chore);
+  }
+
+  #releaseBroken(chore: number): void {
+    const again = this.#waitFor.get(chore) ?? [];
+    this.#waitFor.delete(chore);
+    for (const dependant of again) if (this.statuses.of(dependant) === STATUS.waiting) this.#skip(dependant, chore);
+    for (const dependant of this.#plan.dependantsOf(chore))
+      if (this.statuses.release(dependant)) this.#makeReady(dependant);
+  }
+
+  /** Puts `chore` behind makers of inputs that the store has lost; answers whether there are any. */
+  #reviveProducers(chore: number, verdict: Executable): boolean {
+    const { blobs } = this.#context.rooms;
+    const made = verdict.described.request.inputs.filter((input) => "blob" in input.from && !blobs.has(input.digest));
+    if (made.length === 0) return false;
+    const makers = new Set<number>();
+    for (const entry of this.#plan.inputsOf(chore)) {
+      const maker = this.#plan.columns.producer[entry >>> 1] as number;
+      const name = this.#plan.path(entry >>> 1);
+      if (maker >= 0 && maker !== chore && made.some(({ path }) => path === name || path.startsWith(`${name}/`)))
+        makers.add(maker);
+    }
+    const lost = made[0]?.path ?? "";
+    if (makers.size === 0 || this.#tired(chore)) {
+      this.#refuse(chore, verdict.decision, `input ${lost} is not in the store, and nothing brings it back`, undefined);
+      return true;
+    }
+    for (const maker of makers) {
+      this.statuses.waitForAnother(chore);
+      const waiting = this.#waitFor.get(maker);
+      if (waiting) {
+        waiting.push(chore);
+        continue;
+      }
+      this.#waitFor.set(maker, [chore]);
+      this.#mustRun.set(maker, { reason: "evicted", output: lost });
+      this.#makeReady(maker);
+    }
+    // It is decided again when they are done; a reason it had before still stands.
+    if (verdict.decision.reason !== "new") this.#mustRun.set(chore, verdict.decision);
+    this.#dirty.add(chore);
+    return true;
+  }
+
+  #tired(chore: number): boolean {
+    const tries = (this.#tries.get(chore) ?? 0) + 1;
+    this.#tries.set(chore, tries);
+    return tries > TRIES;
+  }
+
+  #start(): void {
+    for (let i = 0; i < this.#toRun.length && !this.#stopping; ) {
+      const { chore, verdict } = this.#toRun[i] as { chore: number; verdict: Executable };
+      const { resources } = verdict.described.request;
+      if (!this.#pool.take(resources, this.#plan.has(chore, "exclusive") || this.#plan.has(chore, "interactive"))) {
+        i++;
+        continue;
+      }
+      this.#toRun.splice(i, 1);
+      this.#running++;
+      this.statuses.set(chore, STATUS.running);
+      this.#progress.started(chore);
+      void this.#run(chore, verdict).then(() => {
+        this.#pool.give(resources);
+        this.#running--;
+        this.#wake();
+      });
+    }
+  }
+
+  async #run(chore: number, verdict: Executable): Promise<void> {
+    try {
+      this.#executor ??= (await this.#context.rooms.executor()).executor;
+      await this.#afterRun(
+        chore,
+        verdict,
+        await runChore(this.#context, this.#executor, chore, verdict.described, verdict.decision),
+      );
+    } catch (error) {
+      this.#fatal ??= error;
+    }
+  }
+
+  async #afterRun(chore: number, verdict: Executable, outcome: RunOutcome): Promise<void> {
+    switch (outcome.kind) {
+      case "cancelled":
+        this.statuses.set(chore, STATUS.skipped);
+        return;
+      case "inputs-moved":
+        return this.#inputsMoved(chore, verdict, outcome.inputs);
+      case "failed":
+        if (outcome.recorded) this.#records.push(outcome.recorded);
+        else this.unrecorded++;
+        return this.#fail(chore, outcome.failure);
+      case "ok": {
+        const again = this.#waitFor.has(chore) && outcome.changed.length > 0;
+        if (again)
+          this.#notice("NOT_REPRODUCIBLE", `${this.#plan.label(chore)} ran again and made other bytes than before`);
+        this.#state.settled[chore] = 1;
+        this.#finish(chore, STATUS.executed, outcome.changed);
+        const placed = outcome.recorded.then(({ seq }) => {
+          this.#state.seqs[chore] = seq + 1;
+          this.#toPlace.push(...(this.#wantedOf.get(chore) ?? []));
+          this.#wake();
+        });
+        this.#records.push(placed);
+      }
+    }
+  }
+
+  #notice(code: string, message: string, hint?: string): void {
+    this.#context.listener({ type: "notice", severity: "warning", code, message, hint });
+  }
+
+  /** Sources changed between digesting and staging: they are digested again, and whoever used the old bytes is not settled. */
+  async #inputsMoved(chore: number, verdict: Executable, names: readonly string[]): Promise<void> {
+    const { rooms } = this.#context;
+    const sources: { path: number; name: WorkspacePath; tree: boolean }[] = [];
+    for (const entry of this.#plan.inputsOf(chore)) {
+      const path = entry >>> 1;
+      if ((this.#plan.columns.producer[path] as number) < 0)
+        sources.push({ path, name: this.#plan.path(path), tree: (entry & 1) === 1 });
+    }
+    const refreshed = await new SourceDigests(rooms.checkout, this.#state, rooms.bulk).refresh(sources);
+    const [problem] = refreshed.problems;
+    if (problem !== undefined || this.#tired(chore)) {
+      const detail =
+        problem?.message ?? `${names.slice(0, 3).join(", ")} changed again and again while the chore was about to run`;
+      return this.#refuse(chore, verdict.decision, detail, "build again when nothing writes to it");
+    }
+    this.#notice(
+      "INPUT_CHANGED",
+      `${names.slice(0, 3).join(", ")} changed during the build; ${this.#plan.label(chore)} uses the newer bytes`,
+    );
+    for (const path of refreshed.changed) this.#changedPaths[path] = 1;
+    for (let other = 0; other < this.#plan.choreCount; other++) {
+      if (
+        other !== chore &&
+        this.statuses.isDone(other) &&
+        this.#plan.inputsOf(other).some((entry) => refreshed.changed.has(entry >>> 1))
+      ) {
+        this.#state.settled[other] = 0;
+        this.#state.seqs[other] = 0;
+      }
+    }
+    this.#dirty.add(chore);
+    this.#makeReady(chore);
+  }
+
+  /** Writes what is to be written; outputs whose blobs turn out to be lost send their makers back. */
+  async #place(): Promise<void> {
+    while (this.#toPlace.length > 0) {
+      const entries = [...new Set(this.#toPlace.splice(0))];
+      const missing: number[] = [];
+      for (const entry of entries) if (!(await this.outputs.isInPlace(entry))) missing.push(entry);
+      let placed: Awaited<ReturnType<CheckoutOutputs["place"]>>;
+      try {
+        placed = await this.outputs.place(missing);
+      } catch (error) {
+        if (!(error instanceof BegatError)) throw error;
+        this.#notice(error.code, explain(error), hintOf(error));
+        this.#fatal ??= error;
+        return;
+      }
+      this.materialised += placed.written.length;
+      for (const entry of placed.written) {
+        const digest = this.#state.digest(entry >>> 1);
+        if (digest)
+          this.#context.listener({ type: "materialised", path: this.#plan.path(entry >>> 1), hash: digest.hash });
+      }
+      for (const entry of placed.lost) this.#remake(entry);
+    }
+  }
+
+  #remake(entry: number): void {
+    const path = this.#plan.path(entry >>> 1);
+    const chore = this.#plan.columns.producer[entry >>> 1] as number;
+    if (this.#tired(chore))
+      throw new LostOutputError("OUTPUT_LOST", `${path} was made and lost from the store ${TRIES} times`);
+    this.#mustRun.set(chore, { reason: "evicted", output: path });
+    if (!this.#waitFor.has(chore)) this.#waitFor.set(chore, []);
+    this.#dirty.add(chore);
+    this.#makeReady(chore);
+  }
+}
+
+export class LostOutputError extends BegatError<"OUTPUT_LOST"> {}

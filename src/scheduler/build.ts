@@ -1,0 +1,278 @@
+import { BegatError, explain, type IsolationLevel, type Sha256 } from "../base/index.ts";
+import type { ReadySource } from "../hermetic/index.ts";
+import { BuildRun } from "./build-run.ts";
+import { CHECKOUT } from "./checkout.ts";
+import { CheckoutLock } from "./checkout-lock.ts";
+import { planDryRun } from "./dry-run.ts";
+import type { BuildSummary, EventListener } from "./events.ts";
+import { checkReads } from "./freshness.ts";
+import { type Prepared, prepare, sourcesAmong } from "./prepare.ts";
+import { Recorder } from "./recorder.ts";
+import type { BuildOptions, BuildRooms } from "./rooms.ts";
+import { type Refreshed, SourceDigests } from "./source-digests.ts";
+import { type Selection, selectTargets, TargetError } from "./targets.ts";
+
+/** Refused before anything ran: the mistakes were reported as events. */
+class Refusal extends BegatError<"BUILD_REFUSED"> {}
+
+/**
+ * One build, from request to recorded result. Everything a person or program may want to know is an event; the summary
+ * is the last of them.
+ *
+ * @param signal Cancels: running chores are killed, what is done stays recorded, and the outcome is `cancelled`.
+ * @throws {BegatError} where begat cannot do its work at all: ledger refused, store unusable, disk full.
+ */
+export async function build(
+  options: BuildOptions,
+  rooms: BuildRooms,
+  listener: EventListener,
+  signal: AbortSignal,
+): Promise<BuildSummary> {
+  const startedMs = rooms.clock.monotonicMs();
+  const finish = (summary: Omit<BuildSummary, "durationMs" | "dryRun">): BuildSummary => {
+    const whole = { ...summary, durationMs: rooms.clock.monotonicMs() - startedMs, dryRun: options.dryRun };
+    listener({ type: "build-finished", summary: whole });
+    return whole;
+  };
+  let lock: CheckoutLock | undefined;
+  try {
+    if (!options.dryRun)
+      lock = await CheckoutLock.acquire(rooms.checkout, rooms, (pid) => listener({ type: "waiting", pid }), signal);
+    return finish(await buildLocked(options, rooms, listener, signal));
+  } catch (error) {
+    if (error instanceof Refusal) return finish({ ...NOTHING, outcome: "refused" });
+    if (signal.aborted) return finish({ ...NOTHING, outcome: "cancelled" });
+    throw error;
+  } finally {
+    lock?.release();
+  }
+}
+
+const NOTHING = {
+  planned: 0,
+  executed: 0,
+  cached: 0,
+  failed: 0,
+  skipped: 0,
+  settled: 0,
+  materialised: 0,
+  level: "none" as IsolationLevel,
+  ledgerSize: undefined,
+};
+
+type Ended = Omit<BuildSummary, "durationMs" | "dryRun">;
+
+async function buildLocked(
+  options: BuildOptions,
+  rooms: BuildRooms,
+  listener: EventListener,
+  signal: AbortSignal,
+): Promise<Ended> {
+  const prepared = await prepare(rooms, options, listener, signal);
+  if (!prepared.ok) {
+    listener({ type: "diagnostics", diagnostics: prepared.diagnostics });
+    throw new Refusal("BUILD_REFUSED", "the begatfiles have mistakes");
+  }
+  const { facts } = prepared.loaded;
+  if (facts.warnings.length > 0) listener({ type: "diagnostics", diagnostics: facts.warnings });
+  const selection = select(prepared, options, listener);
+  const refreshed = await refreshSources(prepared, selection, rooms, listener, signal);
+  if (options.dryRun) return dryRun(prepared, selection, refreshed, options, rooms, listener);
+
+  const { level } = await rooms.executor();
+  const minimum = options.minIsolation ?? level;
+  if (!options.choseExecutor) prepared.state.defaultLevel = level;
+  const id = Buffer.from(rooms.random.bytes(8)).toString("hex");
+  const recorder = new Recorder(id, rooms, options, () => ({
+    goal: goalOf(options),
+    keys: neededLabels(prepared, selection),
+  }));
+  const run = new BuildRun(prepared, selection, rooms, options, recorder, minimum, listener, signal);
+  try {
+    await recordIngested(recorder, prepared.ingested);
+    const started = {
+      build: id,
+      targets: goalOf(options),
+      planned: selection.neededCount,
+      jobs: options.jobs,
+      executor: (await rooms.executor()).executor.name,
+      level: minimum,
+    };
+    listener({ type: "build-started", ...started });
+    await run.begin(refreshed.changed);
+    await run.work();
+  } catch (error) {
+    await endQuietly(recorder, run, prepared, rooms);
+    throw error;
+  }
+  return conclude(run, recorder, prepared, selection, rooms, minimum);
+}
+
+/** Records the end, saves what is remembered, and counts. */
+async function conclude(
+  run: BuildRun,
+  recorder: Recorder,
+  prepared: Prepared,
+  selection: Selection,
+  rooms: BuildRooms,
+  minimum: IsolationLevel,
+): Promise<Ended> {
+  const n = run.statuses.dispositions();
+  const outcome = run.cancelled ? "cancelled" : n.fail > 0 || n.skip > 0 ? "failed" : "ok";
+  if (recorder.hasNews || run.materialised > 0) {
+    const artifacts = outcome === "ok" ? artifactsOf(prepared, selection) : [];
+    // The ledger counts as failed what it has a failure of; the rest never came to run.
+    const recorded = { ...n, fail: n.fail - run.unrecorded, skip: n.skip + run.unrecorded };
+    await recorder.end(recorded, outcome, artifacts);
+  }
+  recorder.opened?.catchUp();
+  rooms.blobs.flush();
+  saveState(prepared, rooms);
+  for (const { digest, movedTo } of rooms.blobs.quarantined)
+    rooms.log.warn("blob quarantined", { hash: digest.hash, movedTo });
+  return {
+    outcome,
+    planned: selection.neededCount,
+    executed: n.exec,
+    cached: n.hit,
+    failed: n.fail,
+    skipped: n.skip,
+    settled: n.settled,
+    materialised: run.materialised,
+    level: prepared.state.weakestLevel(selection.needed) ?? minimum,
+    ledgerSize: recorder.opened?.ledger.size(),
+  };
+}
+
+function artifactsOf({ loaded: { plan }, state }: Prepared, { wanted }: Selection): { p: string; d: Sha256 }[] {
+  const artifacts: { p: string; d: Sha256 }[] = [];
+  for (const entry of wanted) {
+    const digest = state.digest(entry >>> 1);
+    if (digest !== undefined) artifacts.push({ p: plan.path(entry >>> 1), d: digest.hash });
+  }
+  return artifacts;
+}
+
+/** begat itself failed: what did happen is still recorded and remembered, where that is possible. */
+async function endQuietly(recorder: Recorder, run: BuildRun, prepared: Prepared, rooms: BuildRooms): Promise<void> {
+  try {
+    if (recorder.hasNews && recorder.failure === undefined)
+      await recorder.end(run.statuses.dispositions(), "failed", []);
+    recorder.opened?.catchUp();
+    rooms.blobs.flush();
+    saveState(prepared, rooms);
+  } catch (error) {
+    rooms.log.warn("the end of a broken build could not be recorded", { error: explain(error) });
+  }
+}
+
+function saveState(prepared: Prepared, rooms: BuildRooms): void {
+  // Outputs written beside globbed sources change a directory's signature, not its meaning.
+  const reads = checkReads(rooms.checkout, prepared.state.reads);
+  if (reads.fresh && reads.refreshed) prepared.state.reads = reads.refreshed;
+  rooms.checkout.save(CHECKOUT.state, prepared.state.encode());
+}
+
+async function recordIngested(recorder: Recorder, ingested: readonly ReadySource[]): Promise<void> {
+  if (ingested.length > 0) await recorder.ingested(ingested);
+}
+
+const goalOf = (options: BuildOptions): readonly string[] => (options.targets.length === 0 ? ["all"] : options.targets);
+
+function neededLabels({ loaded: { plan } }: Prepared, selection: Selection): string[] {
+  const labels: string[] = [];
+  for (let chore = 0; chore < plan.choreCount; chore++) if (selection.needed[chore]) labels.push(plan.label(chore));
+  return labels;
+}
+
+function select(prepared: Prepared, options: BuildOptions, listener: EventListener): Selection {
+  try {
+    return selectTargets(
+      prepared.loaded.plan,
+      prepared.loaded.facts.groups,
+      options.targets,
+      options.directory,
+      options.everyOutput,
+    );
+  } catch (error) {
+    if (!(error instanceof TargetError)) throw error;
+    listener({ type: "notice", severity: "error", code: error.code, message: error.message, hint: error.hint });
+    throw new Refusal("BUILD_REFUSED", "a target is unknown", { cause: error });
+  }
+}
+
+/** Digests every source the targets need; what is wrong with them is reported all at once. */
+async function refreshSources(
+  prepared: Prepared,
+  selection: Selection,
+  rooms: BuildRooms,
+  listener: EventListener,
+  signal: AbortSignal,
+): Promise<Refreshed> {
+  const { plan } = prepared.loaded;
+  const seen = new Uint8Array(plan.pathCount);
+  const sources: { path: number; name: ReturnType<typeof plan.path>; tree: boolean; neededBy: number }[] = [];
+  const { inputOffsets, inputs, producer } = plan.columns;
+  for (let chore = 0; chore < plan.choreCount; chore++) {
+    if (!selection.needed[chore]) continue;
+    for (let i = inputOffsets[chore] as number; i < (inputOffsets[chore + 1] as number); i++) {
+      const entry = inputs[i] as number;
+      const path = entry >>> 1;
+      if (seen[path] || (producer[path] as number) >= 0 || plan.isProperty(path)) continue;
+      seen[path] = 1;
+      sources.push({ path, name: plan.path(path), tree: (entry & 1) === 1, neededBy: chore });
+    }
+  }
+  const digests = new SourceDigests(rooms.checkout, prepared.state, rooms.bulk);
+  let refreshed = await digests.refresh(sources);
+  // A fetched source is pinned: what differs from the lock is put back, not built from.
+  const suspicious = [
+    ...refreshed.problems.map(({ path }) => path),
+    ...Array.from(refreshed.changed, (path) => plan.path(path) as string),
+  ];
+  const tampered = prepared.ingested.length > 0 ? [] : sourcesAmong(rooms, prepared.loaded, suspicious);
+  for (const name of tampered) {
+    const { restored } = await rooms.sources.verifySource(name, signal);
+    if (restored.length === 0) continue;
+    listener({
+      type: "notice",
+      severity: "warning",
+      code: "SOURCE_RESTORED",
+      message: `source ${name}: ${restored.length} files differed from begat.lock and were put back: ${restored.slice(0, 3).join(", ")}`,
+      hint: undefined,
+    });
+  }
+  if (tampered.length > 0) {
+    const again = await digests.refresh(sources);
+    refreshed = { ...again, changed: new Set([...refreshed.changed, ...again.changed]) };
+  }
+  if (refreshed.problems.length === 0) return refreshed;
+  for (const problem of refreshed.problems) {
+    const user = sources.find(({ name }) => name === problem.path)?.neededBy;
+    const at = user === undefined ? undefined : plan.place(user);
+    const needs =
+      user === undefined || at === undefined ? "" : `${at.file}:${at.line}:${at.column}: ${plan.label(user)} needs `;
+    listener({
+      type: "notice",
+      severity: "error",
+      code: problem.code,
+      message: `${needs}${problem.message}`,
+      hint: undefined,
+    });
+  }
+  throw new Refusal("BUILD_REFUSED", `${refreshed.problems.length} inputs cannot be used`);
+}
+
+async function dryRun(
+  prepared: Prepared,
+  selection: Selection,
+  refreshed: Refreshed,
+  options: BuildOptions,
+  rooms: BuildRooms,
+  listener: EventListener,
+): Promise<Ended> {
+  const { level } = await rooms.executor();
+  const minimum = options.minIsolation ?? level;
+  const n = await planDryRun(prepared, selection, refreshed.changed, options, rooms, minimum, listener);
+  return { ...NOTHING, ...n, outcome: "ok", planned: selection.neededCount, level: minimum };
+}

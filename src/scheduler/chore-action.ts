@@ -1,0 +1,170 @@
+import { BegatError, type Digest, type Sha256, type WorkspacePath } from "../base/index.ts";
+import type { EvaluatedChore } from "../dictum-parser/index.ts";
+import {
+  type DescribedAction,
+  describeAction,
+  type InputFile,
+  type InputLink,
+  listTree,
+  type TreeListing,
+} from "../executor/index.ts";
+import type { Checkout } from "./checkout.ts";
+import { type Plan, PROPERTY_PREFIX } from "./plan.ts";
+import { toolsKey } from "./prepare.ts";
+import { type CheckoutState, PATH } from "./state.ts";
+
+/** A chore whose inputs turn out not to be what it declares; found only once what it waits for is done. */
+export class ChoreInputError extends BegatError<"CHORE_INPUT_NOT_IN_TREE" | "CHORE_TREE_LOST"> {}
+
+/** Bytes of a Tree message, wherever they are kept. `undefined` when nobody has them. */
+export type TreeSource = (digest: Digest) => Uint8Array | undefined;
+
+/** Makes actions of chores whose inputs all have digests. */
+export class ChoreActions {
+  readonly #plan: Plan;
+  readonly #state: CheckoutState;
+  readonly #checkout: Checkout;
+  readonly #hosts: ReadonlyMap<string, string>;
+  readonly #trees: TreeSource;
+  readonly #listings = new Map<Sha256, TreeListing>();
+  readonly #timeoutMs: number;
+
+  constructor(
+    plan: Plan,
+    state: CheckoutState,
+    checkout: Checkout,
+    hosts: ReadonlyMap<string, string>,
+    trees: TreeSource,
+    timeoutMs: number,
+  ) {
+    this.#plan = plan;
+    this.#state = state;
+    this.#checkout = checkout;
+    this.#hosts = hosts;
+    this.#trees = trees;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /**
+   * @throws {ChoreInputError} when an input is missing from a tree that should hold it.
+   * @throws {ProtocolError} when two inputs claim one place.
+   */
+  describe(chore: number): DescribedAction {
+    const facts = this.#plan.chore(chore);
+    const collected = this.#collect(chore, facts);
+    const env = new Map(facts.env);
+    for (const name of facts.properties) env.set(name, this.#property(name));
+    return describeAction({
+      label: facts.label,
+      interpreter: facts.interpreter,
+      recipe: facts.recipe,
+      env: [...env],
+      directory: facts.directory,
+      inputNames: facts.inputs.map(({ path }) => path),
+      ...collected,
+      outputs: facts.outputs,
+      up: facts.up.length > 0,
+      image: this.#hosts.get(toolsKey(facts.tools)) ?? "",
+      imageRoot: undefined,
+      network: facts.network,
+      timeoutMs: facts.timeoutMs || this.#timeoutMs,
+      doNotCache: facts.attributes.nocache,
+      resources: facts.resources,
+      interactive: facts.attributes.interactive,
+    });
+  }
+
+  #property(name: string): string {
+    for (let path = 0; path < this.#plan.pathCount; path++) {
+      if (this.#plan.isProperty(path) && this.#plan.path(path) === PROPERTY_PREFIX + name)
+        return this.#state.texts.get(path) ?? "";
+    }
+    return "";
+  }
+
+  #collect(
+    chore: number,
+    facts: EvaluatedChore,
+  ): { inputs: InputFile[]; links: InputLink[]; emptyDirectories: WorkspacePath[] } {
+    const inputs: InputFile[] = [];
+    const links: InputLink[] = [];
+    const emptyDirectories: WorkspacePath[] = [];
+    const taken = new Set<string>();
+    const file = (path: string, digest: Digest, executable: boolean, from: InputFile["from"]): void => {
+      if (taken.has(path)) return;
+      taken.add(path);
+      inputs.push({ path: path as WorkspacePath, digest, executable, from });
+    };
+    const entries = this.#plan.inputsOf(chore);
+    const declared = facts.inputs.length;
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i] as number;
+      const path = entry >>> 1;
+      if (this.#plan.isProperty(path)) continue;
+      const name = this.#plan.path(path);
+      const mount = i >= declared ? facts.mounts[i - declared] : undefined;
+      const made = (this.#plan.columns.producer[path] as number) >= 0;
+      const digest = this.#state.digest(path);
+      if ((entry & 1) === 0) {
+        // Of a fixpoint chore that has not run yet, its own output may not be there.
+        if (digest === undefined) {
+          if (this.#plan.columns.producer[path] === chore) continue;
+          throw new ChoreInputError("CHORE_INPUT_NOT_IN_TREE", `${name} is not in the tree that should hold it`);
+        }
+        if (this.#state.is(path, "symlink")) {
+          if (!taken.has(name)) links.push({ path: name, target: this.#state.texts.get(path) ?? "" });
+          taken.add(name);
+        } else
+          file(
+            name,
+            digest,
+            this.#state.is(path, "executable"),
+            made ? { blob: true } : { file: this.#checkout.absolute(name) },
+          );
+        continue;
+      }
+      const place = (below: string): string => {
+        const root = mount?.where ?? name;
+        return root === "" ? below : below === "" ? root : `${root}/${below}`;
+      };
+      if (made && digest !== undefined && this.#state.is(path, "tree")) {
+        const listing = this.listing(digest, name);
+        for (const leaf of listing.files) file(place(leaf.path), leaf.digest, leaf.executable, { blob: true });
+        for (const link of listing.links) links.push({ path: place(link.path) as WorkspacePath, target: link.target });
+        for (const empty of listing.emptyDirectories) emptyDirectories.push(place(empty) as WorkspacePath);
+        if (listing.files.length + listing.links.length + listing.emptyDirectories.length === 0)
+          emptyDirectories.push(place("") as WorkspacePath);
+        continue;
+      }
+      for (const member of this.#state.members.get(path) ?? []) {
+        const below = name === "" ? member.path : member.path.slice(name.length + 1);
+        if (member.flags & PATH.directory) emptyDirectories.push(place(below) as WorkspacePath);
+        else if (member.flags & PATH.symlink)
+          links.push({
+            path: place(below) as WorkspacePath,
+            target: this.#checkout.fs.readLink(this.#checkout.absolute(member.path)),
+          });
+        else if (member.digest)
+          file(place(below), member.digest, (member.flags & PATH.executable) !== 0, {
+            file: this.#checkout.absolute(member.path),
+          });
+      }
+    }
+    return { inputs, links, emptyDirectories: emptyDirectories.filter((path) => path !== "") };
+  }
+
+  /** Leaves of a directory output. */
+  listing(digest: Digest, name: string): TreeListing {
+    const known = this.#listings.get(digest.hash);
+    if (known !== undefined) return known;
+    const bytes = this.#trees(digest);
+    if (bytes === undefined)
+      throw new ChoreInputError(
+        "CHORE_TREE_LOST",
+        `the list of files of ${name}/ (${digest.hash}) is neither in the store nor in the ledger`,
+      );
+    const listing = listTree(bytes);
+    this.#listings.set(digest.hash, listing);
+    return listing;
+  }
+}

@@ -1,0 +1,243 @@
+import { digestOf, explain, hintOf, type IsolationLevel } from "../base/index.ts";
+import {
+  type DescribedAction,
+  type ExecutionResult,
+  type Executor,
+  ExecutorError,
+  isCacheable,
+  type Verdict,
+} from "../executor/index.ts";
+import type { Appended } from "../provenance/index.ts";
+import type { ChoreActions } from "./chore-action.ts";
+import { applyResult, propertiesOf } from "./chore-results.ts";
+import type { ChoreName, Decision, EventListener, FailureReport } from "./events.ts";
+import type { Plan } from "./plan.ts";
+import type { Recorder } from "./recorder.ts";
+import type { BuildOptions, BuildRooms } from "./rooms.ts";
+import type { CheckoutState } from "./state.ts";
+
+/** How running one chore ended. */
+export type RunOutcome =
+  | { readonly kind: "ok"; readonly changed: readonly number[]; readonly recorded: Promise<Appended> }
+  | { readonly kind: "failed"; readonly failure: FailureReport; readonly recorded: Promise<Appended> | undefined }
+  /** Inputs were not what they were when they were digested, or are gone from the store; nothing was recorded. */
+  | { readonly kind: "inputs-moved"; readonly inputs: readonly string[] }
+  | { readonly kind: "cancelled" };
+
+/** What a chore run needs of its build. */
+export interface RunContext {
+  readonly plan: Plan;
+  readonly state: CheckoutState;
+  readonly rooms: BuildRooms;
+  readonly options: BuildOptions;
+  readonly actions: ChoreActions;
+  readonly recorder: Recorder;
+  readonly listener: EventListener;
+  readonly minimum: IsolationLevel;
+  readonly signal: AbortSignal;
+}
+
+/** How much of a chore's output an event carries; the rest is in the store, under the digest in the record. */
+const SHOWN_BYTES = 256 * 1024;
+
+export function shown(bytes: Buffer): string {
+  if (bytes.length <= SHOWN_BYTES) return bytes.toString();
+  const half = SHOWN_BYTES / 2;
+  const cut = bytes.length - SHOWN_BYTES;
+  return `${bytes.subarray(0, half).toString()}\n... ${cut} bytes left out ...\n${bytes.subarray(bytes.length - half).toString()}`;
+}
+
+/** Executes a chore once, or, with `fixpoint`, until its outputs stay the same; records each travail. */
+export async function runChore(
+  context: RunContext,
+  executor: Executor,
+  chore: number,
+  described: DescribedAction,
+  decision: Decision,
+): Promise<RunOutcome> {
+  const { plan, state, rooms, listener } = context;
+  const facts = plan.chore(chore);
+  const name: ChoreName = { index: chore, label: facts.label, outputs: plan.outputNames(chore) };
+  const expectedMs = (state.durationsMs[chore] as number) || undefined;
+  listener({ type: "chore-started", chore: name, decision, expectedMs, atMs: rooms.clock.nowMs() });
+  const changed = new Set<number>();
+  const rounds = Math.max(1, facts.attributes.fixpoint);
+  let action = described;
+  for (let round = 1; ; round++) {
+    let result: ExecutionResult;
+    try {
+      result = await execute(context, executor, action, name, facts.attributes.interactive);
+    } catch (error) {
+      const outcome = infrastructureOutcome(context, error, chore, decision);
+      if (outcome) return outcome;
+      throw error;
+    }
+    const judged = judge(result, facts.up, rooms);
+    const report = { dictum: facts.dictum, label: facts.label, described: action, decision, attempt: round };
+    if (judged.result.verdict !== "ok") {
+      const recorded = context.recorder.executed({
+        ...report,
+        result: judged.result,
+        properties: {},
+        cacheable: false,
+      });
+      return { kind: "failed", failure: failureReport(context, chore, decision, judged.result), recorded };
+    }
+    const cacheable = !facts.attributes.nocache && isCacheable(judged.result);
+    const recorded = context.recorder.executed({
+      ...report,
+      result: judged.result,
+      properties: judged.properties,
+      cacheable,
+    });
+    // Whoever waits for it awaits it; a rejection meanwhile must not bring the process down.
+    recorded.catch(() => {});
+    for (const path of applyResult(plan, state, chore, judged.result.outputs, judged.properties, context.actions) ?? [])
+      changed.add(path);
+    state.setAction(chore, action.request.actionDigest.hash);
+    state.durationsMs[chore] = Math.max(1, judged.result.durationMs);
+    state.setLevel(chore, judged.result.isolation.level);
+    if (rounds > 1) {
+      const next = context.actions.describe(chore);
+      if (next.request.actionDigest.hash !== action.request.actionDigest.hash) {
+        if (round < rounds) {
+          action = next;
+          await recorded;
+          continue;
+        }
+        const unstable = {
+          ...judged.result,
+          verdict: "output-rejected" as const,
+          detail: `outputs still changed after ${rounds} rounds`,
+        };
+        return { kind: "failed", failure: failureReport(context, chore, decision, unstable), recorded };
+      }
+    }
+    listener({
+      type: "chore-finished",
+      chore: name,
+      decision,
+      durationMs: judged.result.durationMs,
+      changed: changed.size > 0,
+      stdout: shown(judged.result.stdout),
+      stderr: shown(judged.result.stderr),
+      undeclared: judged.result.undeclared,
+    });
+    return { kind: "ok", changed: [...changed], recorded };
+  }
+}
+
+async function execute(
+  context: RunContext,
+  executor: Executor,
+  action: DescribedAction,
+  chore: ChoreName,
+  interactive: boolean,
+): Promise<ExecutionResult> {
+  const { listener, options, signal } = context;
+  const streams = interactive || options.verbose;
+  return executor.execute(action.request, {
+    signal,
+    ...(streams
+      ? {
+          onOutput: (stream: "stdout" | "stderr", bytes: Uint8Array) =>
+            listener({ type: "chore-output", chore, stream, text: Buffer.from(bytes).toString() }),
+        }
+      : {}),
+  });
+}
+
+/** A success whose properties are not as declared is none. */
+function judge(
+  result: ExecutionResult,
+  up: readonly string[],
+  rooms: BuildRooms,
+): { result: ExecutionResult; properties: Readonly<Record<string, string>> } {
+  if (result.verdict !== "ok") return { result, properties: {} };
+  const parsed = propertiesOf(result.outputs, up, rooms.blobs);
+  if (parsed.ok) return { result, properties: parsed.properties };
+  return { result: { ...result, verdict: "output-rejected", detail: parsed.problem }, properties: {} };
+}
+
+function infrastructureOutcome(
+  context: RunContext,
+  error: unknown,
+  chore: number,
+  decision: Decision,
+): RunOutcome | undefined {
+  if (context.signal.aborted) return { kind: "cancelled" };
+  if (!(error instanceof ExecutorError)) return undefined;
+  if (error.code === "EXECUTOR_INPUT_CHANGED" || error.code === "EXECUTOR_INPUT_MISSING")
+    return { kind: "inputs-moved", inputs: error.inputs };
+  if (error.code === "EXECUTOR_CANCELLED") return { kind: "cancelled" };
+  const failure = reportOf(context, chore, decision, "executor-error", explain(error), hintOf(error));
+  return { kind: "failed", failure, recorded: undefined };
+}
+
+function failureReport(context: RunContext, chore: number, decision: Decision, result: ExecutionResult): FailureReport {
+  return {
+    ...reportOf(context, chore, decision, result.verdict, result.detail, verdictHint(result)),
+    stdout: shown(result.stdout),
+    stderr: shown(result.stderr),
+    durationMs: result.durationMs,
+    undeclared: result.undeclared,
+  };
+}
+
+/** A failure without a run: of the infrastructure, or of what the chore declares. */
+export function reportOf(
+  context: Pick<RunContext, "plan">,
+  chore: number,
+  decision: Decision,
+  verdict: Verdict,
+  detail: string,
+  hint: string | undefined,
+): FailureReport {
+  const { plan } = context;
+  const at = plan.place(chore);
+  const [output] = plan.outputNames(chore, 1);
+  const label = plan.label(chore);
+  const target = output ?? label;
+  return {
+    chore: { index: chore, label, outputs: plan.outputNames(chore) },
+    verdict,
+    detail,
+    hint,
+    decision,
+    at: `${at.file}:${at.line}:${at.column}`,
+    repeat: `begat build ${/^[A-Za-z0-9_./+@%-]+$/.test(target) ? target : `'${target.replaceAll("'", "'\\''")}'`}`,
+    stdout: "",
+    stderr: "",
+    durationMs: 0,
+    undeclared: [],
+  };
+}
+
+function verdictHint(result: ExecutionResult): string | undefined {
+  if (result.verdict === "output-missing" && result.undeclared.length > 0) {
+    return `the recipe made ${result.undeclared.slice(0, 3).join(", ")}, which out[] does not declare`;
+  }
+  if (result.verdict === "leftover-processes") return "the recipe must wait for what it starts in the background";
+  const text = result.stderr.subarray(Math.max(0, result.stderr.length - 65_536)).toString();
+  if (result.verdict === "exit" && /No such file or directory|cannot open|not found/i.test(text)) {
+    return "the recipe sees only what in[] declares, and the host's tools";
+  }
+  return undefined;
+}
+
+/** Of an output made by hand before the first round of a fixpoint chore: it is the first round's input. */
+export async function adoptOwnOutput(
+  context: Pick<RunContext, "plan" | "state" | "rooms">,
+  chore: number,
+): Promise<void> {
+  const { plan, state, rooms } = context;
+  for (const entry of plan.inputsOf(chore)) {
+    const path = entry >>> 1;
+    if (plan.columns.producer[path] !== chore || state.knows(path)) continue;
+    const full = rooms.checkout.absolute(plan.path(path));
+    const found = rooms.checkout.fs.stat(full);
+    if (found?.kind !== "file") continue;
+    const bytes = rooms.checkout.fs.readFile(full);
+    state.setDigest(path, rooms.blobs.write(bytes, digestOf(bytes)), (found.mode & 0o100) !== 0 ? 2 : 0);
+  }
+}

@@ -1,0 +1,91 @@
+import { explain, type IsolationLevel } from "../base/index.ts";
+import type { IndexedExecution } from "../cache/index.ts";
+import type { DescribedAction } from "../executor/index.ts";
+import type { ChoreActions } from "./chore-action.ts";
+import type { Decision } from "./events.ts";
+import { explainDifference, readActionIfPossible } from "./explain-decision.ts";
+import type { Plan } from "./plan.ts";
+import type { Records } from "./rooms.ts";
+import type { CheckoutState } from "./state.ts";
+
+/** What is to be done with a chore, and why. */
+export type Verdict =
+  | { readonly act: "settle" }
+  | { readonly act: "use"; readonly execution: IndexedExecution; readonly described: DescribedAction }
+  | { readonly act: "execute"; readonly decision: Decision; readonly described: DescribedAction }
+  | { readonly act: "refuse"; readonly because: string };
+
+export interface Question {
+  readonly chore: number;
+  /** Some input, or the declaration, may differ from what the last result rests on. */
+  readonly isDirty: boolean;
+  /** Decided beforehand: `forced`, `volatile`, `evicted`. */
+  readonly mustRun: Decision | undefined;
+}
+
+/** Decides about one chore whose inputs are all known. Looks at plan, state, index and ledger; changes nothing. */
+export async function decide(
+  question: Question,
+  plan: Plan,
+  state: CheckoutState,
+  actions: ChoreActions,
+  minimum: IsolationLevel,
+  records: () => Promise<Records>,
+): Promise<Verdict> {
+  const { chore, isDirty, mustRun } = question;
+  if (!isDirty && mustRun === undefined) return { act: "settle" };
+  let described: DescribedAction;
+  try {
+    described = actions.describe(chore);
+  } catch (error) {
+    return { act: "refuse", because: explain(error) };
+  }
+  const action = described.request.actionDigest.hash;
+  if (mustRun !== undefined) return { act: "execute", decision: mustRun, described };
+  // Changed and changed back, or declared otherwise to the same effect.
+  if (
+    state.seqs[chore] !== 0 &&
+    state.action(chore) === action &&
+    plan.outputsOf(chore).every((entry) => state.knows(entry >>> 1))
+  ) {
+    return { act: "settle" };
+  }
+  const { index, ledger, trust } = await records();
+  let distrust: string | undefined;
+  if (!plan.has(chore, "nocache")) {
+    for (const candidate of index.find(action)) {
+      const verdict = trust(candidate, action, minimum);
+      if (verdict.trusted) return { act: "use", execution: verdict.execution, described };
+      distrust ??= verdict.because;
+    }
+  }
+  if (distrust !== undefined)
+    return { act: "execute", decision: { reason: "untrusted", because: distrust }, described };
+  const was =
+    (state.seqs[chore] as number) > 0 ? (state.seqs[chore] as number) - 1 : index.history(plan.label(chore), 1)[0]?.seq;
+  if (was === undefined) return { act: "execute", decision: { reason: "new" }, described };
+  const record = ledger.record(was);
+  const before =
+    record?.kind === "exec" ? readActionIfPossible(record.action, (hash) => ledger.manifest(hash)) : undefined;
+  const decision = explainDifference(before, { ...described.listing, ...listingRest(described) }, was) ?? {
+    reason: "new",
+  };
+  return { act: "execute", decision, described };
+}
+
+/** What `readAction` tells beyond the listing, from the request at hand. */
+function listingRest(described: DescribedAction) {
+  const { request } = described;
+  const modes = new Map(request.inputs.map(({ path, executable }) => [path as string, executable]));
+  return {
+    inputRoot: described.inputRoot,
+    outputPaths: described.outputPaths,
+    inputs: described.listing.inputs.map(({ path, digest }) => ({
+      path,
+      digest,
+      executable: modes.get(path) ?? false,
+    })),
+    links: request.links,
+    recipe: described.recipe,
+  };
+}

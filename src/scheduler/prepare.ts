@@ -1,0 +1,168 @@
+import { BegatError, type WorkspacePath } from "../base/index.ts";
+import { type Diagnostic, declaredSources } from "../dictum-parser/index.ts";
+import type { ReadySource, SourceRequest } from "../hermetic/index.ts";
+import { CHECKOUT } from "./checkout.ts";
+import { CheckoutHost, evaluatePlan } from "./evaluate-plan.ts";
+import type { EventListener } from "./events.ts";
+import { checkReads, type ReadSignature, signRead } from "./freshness.ts";
+import type { Plan } from "./plan.ts";
+import { encodePlan, type LoadedPlan, planKey } from "./plan-file.ts";
+import type { BuildOptions, BuildRooms } from "./rooms.ts";
+import { CheckoutState, carryState } from "./state.ts";
+
+export class PlanError extends BegatError<"PLAN_IMAGE_UNSUPPORTED"> {}
+
+/** A plan that fits the begatfiles as they are, and what is remembered about it. */
+export interface Prepared {
+  readonly loaded: LoadedPlan;
+  readonly state: CheckoutState;
+  /** Value of the platform property `container-image`, by the key of a tool set. */
+  readonly hosts: ReadonlyMap<string, string>;
+  /** Sources that came in just now, for the ledger. */
+  readonly ingested: readonly ReadySource[];
+}
+
+export type PrepareResult =
+  | ({ readonly ok: true } & Prepared)
+  | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+
+export const toolsKey = (tools: readonly string[]): string => [...tools].sort().join(" ");
+
+/** Uses the last plan while everything it was made from is unchanged; else fetches, parses and evaluates. */
+export async function prepare(
+  rooms: BuildRooms,
+  options: BuildOptions,
+  listener: EventListener,
+  signal: AbortSignal,
+): Promise<PrepareResult> {
+  const { checkout } = rooms;
+  const key = planKey(options.version, options.entries, options.overrides);
+  const last = checkout.loadPlan();
+  const remembered = checkout.loadState();
+  const state = last && remembered?.planId === last.id ? remembered : undefined;
+  if (last !== undefined && state !== undefined && last.facts.key === key && sameEnv(last, options)) {
+    const reads = checkReads(checkout, state.reads);
+    if (reads.fresh) {
+      if (reads.refreshed) state.reads = reads.refreshed;
+      return { ok: true, loaded: last, state, hosts: new Map(Object.entries(state.hosts)), ingested: [] };
+    }
+  }
+  return evaluateAnew(rooms, options, key, last, state, listener, signal);
+}
+
+function sameEnv(loaded: LoadedPlan, options: BuildOptions): boolean {
+  return loaded.facts.env.every(([name, value]) => (options.env(name) ?? null) === value);
+}
+
+async function evaluateAnew(
+  rooms: BuildRooms,
+  options: BuildOptions,
+  key: string,
+  last: LoadedPlan | undefined,
+  before: CheckoutState | undefined,
+  listener: EventListener,
+  signal: AbortSignal,
+): Promise<PrepareResult> {
+  const { checkout } = rooms;
+  const request = {
+    entries: options.entries,
+    overrides: options.overrides,
+    sourceDirectory: (name: string) => rooms.sourceDirectory(name),
+  };
+  const host = new CheckoutHost(checkout, options.env);
+  const declared = declaredSources(request, host);
+  if (declared.diagnostics.some(({ severity }) => severity === "error"))
+    return { ok: false, diagnostics: declared.diagnostics };
+  const ready = await provideSources(rooms, declared.sources, listener, signal);
+  const evaluated = evaluatePlan(checkout, host, {
+    ...request,
+    key,
+    alsoReads: ready.length === 0 ? [] : ["begat.lock", ...ready.map(({ lock }) => rooms.sourceMarker(lock.name))],
+  });
+  if (!evaluated.ok) return evaluated;
+  const { bytes, id } = encodePlan(evaluated.plan, evaluated.facts);
+  const { hosts, reads } = hostIdentities(rooms, evaluated.plan);
+  const state =
+    last && before
+      ? carryState(before, last.plan, evaluated.plan, id)
+      : new CheckoutState(id, evaluated.plan.pathCount, evaluated.plan.choreCount);
+  unsettleWhereHostChanged(evaluated.plan, state, hosts);
+  state.reads = [...evaluated.reads, ...reads];
+  state.hosts = Object.fromEntries(hosts);
+  if (!options.dryRun) {
+    checkout.save(CHECKOUT.plan, bytes);
+    // A state that names another plan is ignored; this one must follow the plan at once.
+    checkout.save(CHECKOUT.state, state.encode());
+  }
+  const loaded: LoadedPlan = { plan: evaluated.plan, facts: evaluated.facts, id };
+  return { ok: true, loaded, state, hosts, ingested: ready.filter((source) => source.ingested) };
+}
+
+async function provideSources(
+  rooms: BuildRooms,
+  requests: readonly SourceRequest[],
+  listener: EventListener,
+  signal: AbortSignal,
+): Promise<readonly ReadySource[]> {
+  if (requests.length === 0) return [];
+  const ready = await rooms.sources.provide(requests, signal);
+  for (const { lock, ingested, lockChanged } of ready) {
+    if (!ingested && !lockChanged) continue;
+    const sizeBytes = lock.files.reduce((sum, file) => sum + file.sizeBytes, 0);
+    listener({ type: "fetched", name: lock.name, version: lock.version, sizeBytes, lockChanged });
+  }
+  return ready;
+}
+
+/** Works out the host's identity for each set of tools in the plan, and what it rests on. */
+function hostIdentities(rooms: BuildRooms, plan: Plan): { hosts: Map<string, string>; reads: ReadSignature[] } {
+  const hosts = new Map<string, string>();
+  const watched = new Set<string>();
+  const seen = new Set<number>();
+  for (let chore = 0; chore < plan.choreCount; chore++) {
+    const extras = plan.columns.extras[chore] as number;
+    const image = plan.columns.image[chore] as number;
+    if (seen.has(extras) && seen.has(-1 - image)) continue;
+    seen.add(extras).add(-1 - image);
+    const name = plan.strings.at(image);
+    if (name !== "host") {
+      const at = plan.place(chore);
+      throw new PlanError(
+        "PLAN_IMAGE_UNSUPPORTED",
+        `${at.file}:${at.line}:${at.column}: ${plan.label(chore)} asks for image ${name}; this version runs chores with the host's tools only`,
+        {
+          hint: "leave the image out, or write `image host`",
+        },
+      );
+    }
+    const { tools } = plan.extras(chore);
+    const key = toolsKey(tools);
+    if (hosts.has(key)) continue;
+    const identity = rooms.hostIdentity(tools);
+    hosts.set(key, identity.image);
+    for (const path of identity.watched) watched.add(path);
+  }
+  const reads = [...watched].map((path) => {
+    const isDirectory = rooms.checkout.fs.stat(path)?.kind === "directory";
+    return signRead(rooms.checkout, path, isDirectory ? "directory" : "file");
+  });
+  return { hosts, reads };
+}
+
+function unsettleWhereHostChanged(plan: Plan, state: CheckoutState, hosts: ReadonlyMap<string, string>): void {
+  const changed = [...hosts].filter(([key, image]) => state.hosts[key] !== image).map(([key]) => key);
+  if (changed.length === 0) return;
+  for (let chore = 0; chore < plan.choreCount; chore++) {
+    if (state.settled[chore] && changed.includes(toolsKey(plan.extras(chore).tools))) state.settled[chore] = 0;
+  }
+}
+
+/** Sources whose trees stand among these paths. */
+export function sourcesAmong(rooms: BuildRooms, loaded: LoadedPlan, paths: readonly string[]): string[] {
+  return loaded.facts.sources
+    .filter(({ name }) => {
+      const directory: WorkspacePath = rooms.sourceDirectory(name);
+      return paths.some((path) => path === directory || path.startsWith(`${directory}/`));
+    })
+    .map(({ name }) => name);
+}

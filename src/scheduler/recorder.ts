@@ -1,0 +1,262 @@
+import { type Digest, digestOf, type Sha256, sha256 } from "../base/index.ts";
+import type { RecordedOutput } from "../cache/index.ts";
+import type { DescribedAction, ExecutionResult } from "../executor/index.ts";
+import { isCacheable, UP_PATH } from "../executor/index.ts";
+import { type ReadySource, sourceUri } from "../hermetic/index.ts";
+import {
+  type Appended,
+  type Entry,
+  type ExecOutput,
+  hitsManifest,
+  type ManifestBlob,
+  planRoot,
+  signExecution,
+  type WhyBody,
+} from "../provenance/index.ts";
+import type { Decision } from "./events.ts";
+import type { BuildOptions, BuildRooms, Records } from "./rooms.ts";
+
+/** How a chore that was planned came to its end; every one in exactly one. */
+export interface Dispositions {
+  exec: number;
+  hit: number;
+  fail: number;
+  skip: number;
+  settled: number;
+}
+
+export interface ExecutionReport {
+  readonly dictum: string;
+  readonly label: string;
+  readonly described: DescribedAction;
+  readonly result: ExecutionResult;
+  readonly decision: Decision;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly attempt: number;
+  readonly cacheable: boolean;
+}
+
+/** Writes one build into the ledger: `build.begin` with its first entry, then what happens, then `build.end`. */
+export class Recorder {
+  readonly build: string;
+  readonly #rooms: BuildRooms;
+  readonly #options: BuildOptions;
+  readonly #plan: () => { readonly goal: readonly string[]; readonly keys: readonly string[] };
+  readonly #hits = new Map<Sha256, number>();
+  #records: Records | undefined;
+  #begun: Promise<readonly Appended[]> | undefined;
+  #failure: unknown;
+
+  constructor(
+    build: string,
+    rooms: BuildRooms,
+    options: BuildOptions,
+    plan: () => { goal: readonly string[]; keys: readonly string[] },
+  ) {
+    this.build = build;
+    this.#rooms = rooms;
+    this.#options = options;
+    this.#plan = plan;
+  }
+
+  /** Opened at the first use: a build with nothing to look up does without. */
+  async records(): Promise<Records> {
+    this.#records ??= await this.#rooms.records();
+    return this.#records;
+  }
+
+  get opened(): Records | undefined {
+    return this.#records;
+  }
+
+  /** What went wrong when something was appended; the build cannot go on. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  async #append(entries: Entry[]): Promise<readonly Appended[]> {
+    const { ledger } = await this.records();
+    try {
+      if (this.#begun === undefined) {
+        const { goal, keys } = this.#plan();
+        const begin: Entry = {
+          body: {
+            kind: "build.begin",
+            build: this.build,
+            goal,
+            plan: { n: keys.length, root: planRoot(keys) },
+            vars: Object.fromEntries(
+              Object.entries(this.#options.overrides).map(([name, value]) => [name, value.join(" ")]),
+            ),
+            who: this.#options.who,
+          },
+          manifests: [],
+        };
+        const both = ledger.append([begin, ...entries]);
+        this.#begun = both.then((appended) => appended.slice(0, 1));
+        this.#begun.catch(() => {});
+        return (await both).slice(1);
+      }
+      return await ledger.append(entries);
+    } catch (error) {
+      this.#failure ??= error;
+      throw error;
+    }
+  }
+
+  /** Resolves with the travail's place once it is durable. */
+  async executed(report: ExecutionReport): Promise<Appended> {
+    const records = await this.records();
+    const { described, result, decision } = report;
+    const failed = result.verdict !== "ok";
+    // What was used again and then had to run after all counts as executed.
+    this.#hits.delete(described.request.actionDigest.hash);
+    const io = { out: this.#keep(result.stdout), err: this.#keep(result.stderr) };
+    const facts = {
+      build: this.build,
+      action: described.request.actionDigest.hash,
+      asize: described.request.actionDigest.sizeBytes,
+      dictum: report.dictum,
+      chore: report.label,
+      image: described.listing.platform.find(([name]) => name === "container-image")?.[1] ?? "",
+      in: { n: described.inputCount, root: described.inputRoot.hash },
+      out: result.outputs.filter(({ path }) => path !== UP_PATH).map(outputBody),
+      ...(Object.keys(report.properties).length === 0 ? {} : { props: report.properties }),
+      io,
+      exit: result.exitCode ?? -1,
+      t0: result.startedAtMs,
+      t1: result.finishedAtMs,
+      ms: result.durationMs,
+      rnode: records.rnode,
+      level: result.isolation.level,
+      sandbox: {
+        backend: result.isolation.backend,
+        version: result.isolation.backendVersion,
+        namespaces: result.isolation.namespaces,
+        network: result.isolation.network,
+        uidDropped: result.isolation.uidDropped,
+        leaks: result.isolation.knownLeaks,
+      },
+      ver: this.#options.version,
+      why: whyBody(decision),
+      attempt: report.attempt,
+    };
+    const trees = this.#treeManifests(result.outputs);
+    const body = failed
+      ? signExecution(
+          { ...facts, kind: "fail" as const, verdict: result.verdict, detail: result.detail },
+          described.listing,
+          records.ledger.origin,
+          records.signer,
+        )
+      : signExecution(
+          { ...facts, kind: "exec" as const, cacheable: report.cacheable && isCacheable(result) },
+          described.listing,
+          records.ledger.origin,
+          records.signer,
+        );
+    const [appended] = await this.#append([{ body, manifests: [...described.manifests, ...trees] }]);
+    return appended as Appended;
+  }
+
+  hit(action: Sha256, seq: number): void {
+    this.#hits.set(action, seq);
+  }
+
+  /** Whether this build has written anything or has hits to write. */
+  get hasNews(): boolean {
+    return this.#begun !== undefined || this.#hits.size > 0;
+  }
+
+  async ingested(sources: readonly ReadySource[]): Promise<void> {
+    if (sources.length === 0) return;
+    await this.#append(
+      sources.map(({ lock }) => ({
+        body: {
+          kind: "ingest" as const,
+          name: lock.name,
+          uri: sourceUri(lock),
+          version: lock.version,
+          files: lock.files.map((file) => ({ p: file.name, d: file.sha256, n: file.sizeBytes })),
+          tree: lock.tree,
+          by: this.#options.who,
+        },
+        manifests: [],
+      })),
+    );
+  }
+
+  async end(
+    n: Dispositions,
+    outcome: "ok" | "failed" | "cancelled",
+    artifacts: readonly { p: string; d: Sha256 }[],
+  ): Promise<void> {
+    const hits: Entry[] = [];
+    if (this.#hits.size > 0) {
+      const { n: count, manifest } = hitsManifest(Array.from(this.#hits, ([action, seq]) => ({ action, seq })));
+      hits.push({ body: { kind: "hits", build: this.build, n: count, root: manifest.hash }, manifests: [manifest] });
+    }
+    if (this.#begun === undefined) await this.#append(hits.splice(0));
+    const begin = (await this.#begun)?.[0]?.seq ?? 0;
+    const last = this.#append([...hits, this.#endEntry(begin, n, outcome, artifacts)]);
+    await this.#records?.ledger.flush();
+    await last;
+  }
+
+  #endEntry(
+    begin: number,
+    n: Dispositions,
+    outcome: "ok" | "failed" | "cancelled",
+    artifacts: readonly { p: string; d: Sha256 }[],
+  ): Entry {
+    return { body: { kind: "build.end", build: this.build, begin, n: { ...n }, outcome, artifacts }, manifests: [] };
+  }
+
+  #keep(bytes: Buffer): Sha256 {
+    if (bytes.length === 0) return EMPTY;
+    return this.#rooms.blobs.write(bytes, digestOf(bytes)).hash;
+  }
+
+  /** The list of files of a tree must outlive the cache: without it the record could not be verified. */
+  #treeManifests(outputs: readonly RecordedOutput[]): ManifestBlob[] {
+    return outputs
+      .filter(({ kind, digest }) => kind === "tree" && digest.sizeBytes > 0)
+      .map(({ digest }) => ({ hash: digest.hash, bytes: this.#rooms.blobs.read(digest) }));
+  }
+}
+
+const EMPTY = sha256("");
+
+function outputBody({ path, kind, digest, executable, target }: RecordedOutput): ExecOutput {
+  const base = { p: path, d: digest.hash, n: digest.sizeBytes };
+  if (kind === "tree") return { ...base, m: "t" };
+  if (kind === "symlink") return { ...base, m: "l", l: target ?? "" };
+  return executable ? { ...base, m: "x" } : base;
+}
+
+/** The decision as the ledger keeps it. */
+export function whyBody(decision: Decision): WhyBody {
+  const was = "was" in decision && decision.was !== undefined ? { was: decision.was } : {};
+  switch (decision.reason) {
+    case "input changed":
+      return { r: decision.reason, ...was, what: decision.input, from: decision.from, to: decision.to };
+    case "image changed":
+      return { r: decision.reason, ...was, from: decision.from, to: decision.to };
+    case "variable changed":
+      return { r: decision.reason, ...was, what: decision.name, from: decision.from, to: decision.to };
+    case "declaration changed":
+      return { r: decision.reason, ...was, what: decision.what };
+    case "evicted":
+      return { r: decision.reason, what: decision.output };
+    case "untrusted":
+    case "quarantined":
+      return { r: decision.reason, what: decision.because };
+    default:
+      return { r: decision.reason, ...was };
+  }
+}
+
+/** What an artifact is called in `build.end`. */
+export function artifactBody(path: string, digest: Digest): { p: string; d: Sha256 } {
+  return { p: path, d: digest.hash };
+}

@@ -1,0 +1,10 @@
+import type { IsolationLevel, Sha256 } from "../base/index.ts";
+import type { IndexedExecution } from "../cache/index.ts";
+
+/** What a claimed hit is worth, once its record was read and verified. */
+export type TrustVerdict =
+  | { readonly trusted: true; readonly execution: IndexedExecution }
+  | { readonly trusted: false; readonly because: string };
+
+/** Reads the travail an index entry points at and checks everything a hit needs (design: the ledger is the truth). */
+export type Trust = (candidate: IndexedExecution, action: Sha256, minimum: IsolationLevel) => TrustVerdict;
