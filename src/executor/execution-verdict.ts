@@ -43,7 +43,7 @@ export function judgeRecipe(
       : of("resource", `limit ${limit} reached: ${signal}`);
   }
   const event = context.limitEvents[0];
-  if (event !== undefined && (exitCode !== 0 || run.leftCount > 0)) return of("resource", limitDetail(event));
+  if (event !== undefined) return of("resource", limitDetail(event));
   if (exitCode !== 0) return of("exit", `exit ${exitCode}`);
   if (run.leftCount > 0) {
     const names = [...new Set(run.leftNames)].slice(0, 5).join(", ");

@@ -7,7 +7,7 @@ import { ExecutorError } from "../executor.ts";
 import { SANDBOX_INIT } from "../launcher/launcher-command.ts";
 import { shellWord, shellWords } from "../launcher/shell-word.ts";
 import { limitsOf } from "../process/process-executor.ts";
-import { externalCommand } from "../program-path.ts";
+import { commandWithEnvironment } from "../shell-command.ts";
 import { StagedExecutor, type StagedExecutorOptions } from "../staged-executor.ts";
 import { isReachableByAll } from "../staging/staging-root.ts";
 import { judgeCanaries, plantCanaries } from "./canaries.ts";
@@ -63,8 +63,8 @@ class BubblewrapBackEnd implements BackEnd {
       request.imageRoot === undefined
         ? '"$@"'
         : shellWords([...isolationArguments(host), ...imageRootArguments(request.imageRoot), ...placesArguments(slot)]);
-    const argv = externalCommand(request.argv, run.environment.find(([name]) => name === "PATH")?.[1]);
-    const words = [...this.#runArguments(run, host), "--new-session"];
+    const [environment, argv] = commandWithEnvironment(request.argv, run.environment);
+    const words = [...this.#runArguments({ ...run, environment }), "--new-session"];
     const tail = `-- ${INIT_SHELL} -c "$I" begat ${shellWords(argv)} </dev/null`;
     const command = `${shellWord(this.program)} ${fixed} ${shellWords(words)} ${tail}`;
     const limits = limitsOf(request.resources);
@@ -76,17 +76,17 @@ class BubblewrapBackEnd implements BackEnd {
     const root =
       run.request.imageRoot === undefined ? hostRootArguments(host) : imageRootArguments(run.request.imageRoot);
     const isolation = [...isolationArguments(host), ...root, ...placesArguments(run.slot)];
-    const argv = [this.program, ...isolation, ...this.#runArguments(run, host), "--"];
-    const init = [INIT_SHELL, "-c", SANDBOX_INIT.replaceAll(">&3", ">/dev/null"), "begat", ...run.request.argv];
+    const [environment, command] = commandWithEnvironment(run.request.argv, run.environment);
+    const argv = [this.program, ...isolation, ...this.#runArguments({ ...run, environment }), "--"];
+    const init = [INIT_SHELL, "-c", SANDBOX_INIT.replaceAll(">&3", ">/dev/null"), "begat", ...command];
     return { argv: [...argv, ...init], env: {}, cwd: "/" };
   }
 
-  #runArguments(run: Parameters<BackEnd["command"]>[0], _host: SandboxHost): string[] {
+  #runArguments(run: Parameters<BackEnd["command"]>[0]): string[] {
     const { request, environment, bound } = run;
     const words: string[] = [];
     if (request.network === "none") words.push("--unshare-net");
-    else
-      words.push(...NETWORK_FILES.flatMap((file) => (existsSync(file) ? ["--ro-bind", realpathSync(file), file] : [])));
+    else words.push(...NETWORK_FILES.flatMap((file) => ["--ro-bind-try", realpathOf(file), file]));
     for (const { bindFrom, input } of bound) words.push("--ro-bind", bindFrom, `${SANDBOX_PLACES.build}/${input.path}`);
     words.push(
       "--chdir",
@@ -195,6 +195,10 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+function realpathOf(file: string): string {
+  return existsSync(file) ? realpathSync(file) : file;
 }
 
 function versionOf(program: string): string | undefined {

@@ -99,7 +99,8 @@ export function launcherSetup(spec: LauncherSpec): string {
     "exec 1<>out 2<>err 3>>report",
     "unset PWD OLDPWD",
     LEFT_BEHIND,
-    `F() { s=$1; n=0; ${spec.containment === "pid-namespace" ? "set -- /proc/[0-9]*; [ $# = 1 ] || L; " : ""}` +
+    KILL_OTHERS,
+    `F() { s=$1; n=0; ${spec.containment === "pid-namespace" ? "set -- /proc/[0-9]*; [ $# = 1 ] || { L; K; }; " : ""}` +
       `printf '\\001${spec.nonce}:%03d:%05d\\n' $s $n; printf '\\001${spec.nonce}:%03d:%05d\\n' $s $n >&2; }`,
     spec.setup,
   ];
@@ -107,23 +108,23 @@ export function launcherSetup(spec: LauncherSpec): string {
 }
 
 /**
- * Shell functions for whoever is the first process of a PID namespace. `A` counts the living others into `a` and their
- * names into `w`; `L` does so until they are gone or some 20 ms have passed, leaves the count in `n`, names them in the
- * report, kills them and waits until all are dead. Only built-ins: a fork could fail where a fork bomb has just run.
+ * Shell functions for whoever is the first process of a PID namespace. `T` reads the time into `t`, hundredths of a
+ * second. `A` counts the living others into `a`, their names into `w`. `L` does so until they are gone or 50 ms have
+ * passed; then it leaves the count in `n` and names them in the report. Only built-ins: a fork could fail where a fork
+ * bomb has just run.
  */
 const LEFT_BEHIND =
-  'A() { a=0; w=; for p in /proc/[0-9]*; do [ "$p" = /proc/1 ] || { read -r l 2>/dev/null <"$p/stat" && ' +
-  'case "$l" in *") Z "*|*") X "*) ;; *) a=$((a+1)); l=${l#*(}; w="$w ${l%%)*}";; esac; }; done; }\n' +
-  'L() { i=0; while [ $i -lt 40 ]; do A; [ $a = 0 ] && return; i=$((i+1)); done; n=$a; echo "left $n$w" >&3; ' +
-  "while [ $a != 0 ]; do kill -9 -1 2>/dev/null; A; done; }";
+  'T() { read -r t _ </proc/uptime; t=${t%.*}${t#*.}; }; A() { a=0; w=; for p in /proc/[0-9]*; do [ "$p" = /proc/1 ] || ' +
+  '{ read -r l 2>/dev/null <"$p/stat" && case "$l" in *") Z "*|*") X "*) ;; ' +
+  '*) a=$((a+1)); l=${l#*(}; w="$w ${l%%)*}";; esac; }; done; }; ' +
+  "L() { n=0; T; e=$((t+5)); while A; [ $a != 0 ] && [ $t -lt $e ]; do T; done; " +
+  '[ $a = 0 ] || { n=$a; echo "left $n$w" >&3; }; }';
+
+/** Kills all others in the PID namespace and waits until they are dead. */
+const KILL_OTHERS = "K() { while [ $a != 0 ]; do kill -9 -1 2>/dev/null; A; done; }";
 
 /**
- * The first process inside a sandbox: runs its arguments, then reports their status and what they left behind. When
- * it ends, the kernel kills the rest, and bubblewrap returns only after that, since this is PID 1 itself.
+ * The first process inside a sandbox: runs its arguments, then reports what they left behind. When it ends, the kernel
+ * kills the rest, and bubblewrap returns only after that, since this is PID 1 itself.
  */
-export const SANDBOX_INIT =
-  'echo begun >&3; "$@" 3>&-; s=$?; set -- /proc/[0-9]*; [ $# = 1 ] || { i=0; a=1; ' +
-  "while [ $i -lt 40 ] && [ $a != 0 ]; do a=0; w=; for p in /proc/[0-9]*; do " +
-  '[ "$p" = /proc/1 ] || { read -r l 2>/dev/null <"$p/stat" && case "$l" in *") Z "*|*") X "*) ;; ' +
-  '*) a=$((a+1)); l=${l#*(}; w="$w ${l%%)*}";; esac; }; done; i=$((i+1)); done; ' +
-  '[ $a = 0 ] || echo "left $a$w" >&3; }; exit $s';
+export const SANDBOX_INIT = `unset PWD OLDPWD; echo begun >&3; "$@" 3>&-; s=$?; set -- /proc/[0-9]*; [ $# = 1 ] || { ${LEFT_BEHIND}; L; }; exit $s`;

@@ -2,13 +2,8 @@ import type { BackEnd, SlotPlaces } from "../back-end.ts";
 import type { Capabilities, Executor, Isolation } from "../executor.ts";
 import { ExecutorError } from "../executor.ts";
 import { shellWord, shellWords } from "../launcher/shell-word.ts";
-import { externalCommand } from "../program-path.ts";
+import { commandWithEnvironment } from "../shell-command.ts";
 import { StagedExecutor, type StagedExecutorOptions } from "../staged-executor.ts";
-
-/** Names that some shell treats in its own way when they stand before a command; they go through env(1). */
-const SHELLS_OWN =
-  /^(?:OPTIND|OPTARG|OPTERR|LINENO|PPID|PWD|OLDPWD|IFS|PS[0-9]|RANDOM|SECONDS|SHELLOPTS|BASH.*|E?UID|_)$/;
-const SHELL_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 const backEnd: BackEnd = {
   name: "process",
@@ -17,15 +12,8 @@ const backEnd: BackEnd = {
   setup: () => "",
   placesOf: (slot) => ({ build: slot.build, home: `${slot.directory}/home`, tmp: `${slot.directory}/tmp` }),
   command({ request, environment, slot }) {
-    const path = environment.find(([name]) => name === "PATH")?.[1];
-    let argv = externalCommand(request.argv, path);
-    let before = "";
-    const throughEnv: string[] = [];
-    for (const [name, value] of environment) {
-      if (SHELL_NAME.test(name) && !SHELLS_OWN.test(name)) before += `${name}=${shellWord(value)} `;
-      else throughEnv.push(`${name}=${value}`);
-    }
-    if (throughEnv.length > 0) argv = ["/usr/bin/env", ...throughEnv, ...argv];
+    const [variables, argv] = commandWithEnvironment(request.argv, environment);
+    const before = variables.map(([name, value]) => `${name}=${shellWord(value)} `).join("");
     const enter = `cd ${shellWord(workingDirectory(slot, request.directory))}; unset PWD OLDPWD; `;
     const run = `${before}${shellWords(argv)} </dev/null`;
     const limits = limitsOf(request.resources);

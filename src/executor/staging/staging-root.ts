@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import {
   accessSync,
+  chmodSync,
   constants,
   lstatSync,
   mkdirSync,
@@ -41,7 +42,8 @@ export function makeStagingRoot(
       if (medium === "memory" && fs.bavail * fs.bsize < MEMORY_BYTES_NEEDED) continue;
       removeStale(parent, uid);
       const path = `${parent}/begat-${uid}-${pidNamespace()}-${process.pid}-${startOf(process.pid)}-${randomBytes(4).toString("hex")}`;
-      mkdirSync(path, { mode: 0o755 });
+      mkdirSync(path);
+      chmodSync(path, 0o755);
       return { path, medium };
     } catch {
       // Not this one.
