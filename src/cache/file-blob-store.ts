@@ -214,12 +214,10 @@ export class FileBlobStore implements BlobStore {
     }
   }
 
+  /** Also over a blob that is there already: that one may be corrupt, these bytes were hashed just now. */
   #settle(temporary: string, digest: Digest, doing: string): void {
-    if (this.has(digest)) {
-      this.#files.discard(temporary);
-      return;
-    }
     this.#files.publish(temporary, digest.hash, doing);
+    this.#verified.add(digest.hash);
     this.#touch(digest.hash, digest.sizeBytes);
   }
 

@@ -236,7 +236,17 @@ describe("FileBlobStore on the machine's own files", () => {
     expect(await store.ingest(`${root}/sparse`, { take: true })).toEqual(digest);
   });
 
-  test("an invented cache home that is a file is told as such", () => {
+  test("a corrupt large blob is healed by the file that has its bytes", async () => {
+    const bytes = Buffer.alloc(5 << 20, "large");
+    newStore(`${root}/cache`).write(bytes);
+    const store = newStore(`${root}/cache`);
+    new NodeFileTree().replaceFile(store.layout.blob(digestOf(bytes).hash), Buffer.alloc(5 << 20, "lard"));
+    node.writeFileSync(`${root}/f`, bytes);
+    const digest = await store.ingest(`${root}/f`, { take: true });
+    expect(newStore(`${root}/cache`).read(digest).equals(bytes)).toBe(true);
+  });
+
+  test("a cache home that is a file is told as such", () => {
     node.writeFileSync(`${root}/cache`, "a file");
     expect(() => newStore(`${root}/cache`).write(Buffer.from("x"))).toThrow(
       expect.objectContaining({ code: "BLOB_STORE_UNUSABLE" }),

@@ -1,5 +1,7 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -100,4 +102,28 @@ describe("NodeFetcher", () => {
       message: "cannot read the certificate authorities in /nonexistent.pem",
     });
   });
+
+  const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
+  test.skipIf(!hasOpenssl)(
+    "https: an unknown authority is refused, the extra file makes it known (needs openssl)",
+    async () => {
+      const [key, cert] = [`${scratch.path}/key.pem`, `${scratch.path}/cert.pem`];
+      const words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test";
+      const files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert];
+      expect(spawnSync("openssl", [...words.split(" "), ...files]).status).toBe(0);
+      const tls = { key: readFileSync(key), cert: readFileSync(cert) };
+      const secure = createSecureServer(tls, (request, response) => {
+        if (request.url === "/down") response.writeHead(302, { location: `${base}/file` }).end();
+        else response.end("secret bytes");
+      });
+      await new Promise<void>((resolve) => secure.listen(0, "127.0.0.1", resolve));
+      const address = `https://127.0.0.1:${(secure.address() as AddressInfo).port}`;
+      const trusting = new NodeFetcher({ extraCaFile: cert });
+      await expect(fetcher.fetch(`${address}/`, 100)).rejects.toMatchObject({ code: "FETCH_FAILED" });
+      expect(Buffer.from(await trusting.fetch(`${address}/`, 100)).toString()).toBe("secret bytes");
+      await expect(trusting.fetch(`${address}/down`, 100)).rejects.toThrow("was redirected from https to http");
+      secure.closeAllConnections();
+      secure.close();
+    },
+  );
 });
