@@ -59,7 +59,7 @@ export async function runChore(
   const facts = plan.chore(chore);
   const name: ChoreName = { index: chore, label: facts.label, outputs: plan.outputNames(chore) };
   const expectedMs = (state.durationsMs[chore] as number) || undefined;
-  listener({ type: "chore-started", chore: name, decision, expectedMs, atMs: rooms.clock.nowMs() });
+  listener({ type: "chore-started", chore: name, decision, expectedMs, interactive: facts.attributes.interactive, atMs: rooms.clock.nowMs() });
   const changed = new Set<number>();
   const rounds = Math.max(1, facts.attributes.fixpoint);
   let action = described;

@@ -110,6 +110,8 @@ export type BuildEvent =
       readonly chore: ChoreName;
       readonly decision: Decision;
       readonly expectedMs: number | undefined;
+      /** It owns the terminal while it runs. */
+      readonly interactive: boolean;
       readonly atMs: number;
     }
   /** Output as it comes; only from `interactive` chores, or with `--verbose`. */

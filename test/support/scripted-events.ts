@@ -64,7 +64,7 @@ export const FAILED_BUILD: readonly BuildEvent[] = [
     level: "contained",
   },
   { type: "progress", decided: 0, planned: 5, running: 0, remainingMs: 12_000 },
-  { type: "chore-started", chore: COMPILE_A, decision: { reason: "new" }, expectedMs: undefined, atMs: 1 },
+  { type: "chore-started", chore: COMPILE_A, decision: { reason: "new" }, expectedMs: undefined, interactive: false, atMs: 1 },
   {
     type: "chore-started",
     chore: COMPILE_B,

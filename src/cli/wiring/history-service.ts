@@ -113,9 +113,9 @@ export async function log(machine: Machine, request: LogRequest): Promise<LogVie
     ...(about === undefined ? {} : { about }),
     kinds: request.kinds,
   });
-  const only = found.length === 1 ? found[0] : undefined;
-  const isExecution = only !== undefined && (only.record.kind === "exec" || only.record.kind === "fail");
-  const evidence = isExecution && request.about !== undefined ? evidenceOf(history, only.seq) : undefined;
+  // A question about one thing is answered with its newest execution whole, what it printed included.
+  const newest = found.findLast(({ record }) => record.kind === "exec" || record.kind === "fail");
+  const evidence = newest !== undefined && about !== undefined ? evidenceAt(history, newest.seq) : undefined;
   return {
     lines: found.map(({ seq, leaf, record }) => ({
       seq,
@@ -128,17 +128,6 @@ export async function log(machine: Machine, request: LogRequest): Promise<LogVie
     printed: evidence && printedBy(machine, evidence),
     ledgerSize: ledger.size(),
   };
-}
-
-function evidenceOf(history: History, seq: number): Evidence | undefined {
-  const record = history.ledger.record(seq);
-  if (record?.kind !== "exec" && record?.kind !== "fail") return undefined;
-  const answer = askWhy(history, { chore: record.chore });
-  return answer.found && answer.answer.execution.seq === seq ? answer.answer.execution : evidenceBySeq(history, seq);
-}
-
-function evidenceBySeq(history: History, seq: number): Evidence | undefined {
-  return history.seen?.get(seq) ?? evidenceAt(history, seq);
 }
 
 /** What a recipe printed, as kept; `undefined` where the store has let it go. */
