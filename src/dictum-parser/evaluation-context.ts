@@ -5,6 +5,7 @@ import type { ObservedHost } from "./observed-host.ts";
 import type { Note, Report } from "./report.ts";
 import type { Frame, SourceView } from "./scope.ts";
 import type { SourceText } from "./source-text.ts";
+import type { Begatfile } from "./syntax.ts";
 
 /** Bounds that no honest begatfile meets, so that every evaluation ends and fits in memory. */
 export const LIMITS = {
@@ -22,11 +23,16 @@ export const LIMITS = {
 const MOST_SUGGESTIONS = 20;
 const MOST_NOTES = 4;
 
+/** These depend on what a dictum was given, so each `run` that gives something wrong is told of. */
+const BY_VALUE: ReadonlySet<DiagnosticCode> = new Set(["EVAL_PATH", "EVAL_RESERVED_PATH", "EVAL_GLOB_NO_MATCH"]);
+
 /** What every part of the evaluator needs: where to complain, and whom to ask. */
 export class EvaluationContext {
   readonly report: Report;
   readonly host: ObservedHost;
   readonly sources: SourceText[] = [];
+  /** Variables of whole files with the offset where each is defined, for the hint that one is used too early. */
+  readonly trees: { readonly source: SourceText; readonly tree: Begatfile }[] = [];
   readonly view: SourceView;
   /** Paths that globs gave, each with the place of one glob: compared with the outputs at the end. */
   readonly globbed = new Map<
@@ -67,7 +73,8 @@ export class EvaluationContext {
       notes.push({ source: caller.frame.source, at: caller.at, message: caller.message() });
     }
     const { source } = frame;
-    this.report.add({ code, source, at: where.at, length: where.end - where.at, message, ...more, notes });
+    const via = BY_VALUE.has(code) ? frame.caller?.at : undefined;
+    this.report.add({ code, source, at: where.at, length: where.end - where.at, message, via, ...more, notes });
   }
 
   /**
@@ -85,6 +92,14 @@ export class EvaluationContext {
     if (this.mayBeLost(name)) return void this.report.countSilently();
     const suggestion = hint ?? (++this.#suggestions > MOST_SUGGESTIONS ? undefined : didYouMean(name, known));
     this.fail(frame, code, where, `expected ${what}, found ${JSON.stringify(name)}`, { hint: suggestion });
+  }
+
+  /** The hint for a variable that its file defines further down. */
+  definedLater(frame: Frame, name: string, at: number): string | undefined {
+    const tree = this.trees.find(({ source }) => source === frame.source)?.tree;
+    const later = tree?.statements.find((s) => s.kind === "var" && s.name.text === name && s.at > at);
+    if (later === undefined) return undefined;
+    return `${name} is defined only at line ${frame.source.placeAt(later.at).line}, and known from there on`;
   }
 
   /** Whether a file with a mistake of syntax has a line that looks like a definition of `name`. */

@@ -96,6 +96,7 @@ export class Evaluator {
     const file = this.#parsed.parse(path, bytes);
     if (!context.sources.includes(file.source)) {
       context.sources.push(file.source);
+      context.trees.push(file);
       context.report.take(file.report);
     }
     return file;

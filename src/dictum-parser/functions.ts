@@ -44,7 +44,7 @@ export function callFunction(context: EvaluationContext, frame: Frame, element: 
   }
   if (args.length < signature.least || args.length > signature.most) {
     const count = signature.least === signature.most ? `${signature.least}` : `at least ${signature.least}`;
-    const message = `expected ${count} argument${count === "1" ? "" : "s"} for ${name}, found ${args.length}`;
+    const message = `expected ${count} argument${signature.least === 1 ? "" : "s"} for ${name}, found ${args.length}`;
     context.fail(frame, "EVAL_ARITY", element, message, { hint: `it is written ${signature.shown}` });
     return NOTHING;
   }

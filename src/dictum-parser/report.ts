@@ -18,6 +18,8 @@ export interface Problem {
   readonly message: string;
   readonly hint?: string | undefined;
   readonly notes?: readonly Note[];
+  /** Tells mistakes apart that stand at the same place but come from different calls of it. */
+  readonly via?: number | undefined;
 }
 
 /** More than anyone reads; the rest is counted. */
@@ -32,7 +34,7 @@ export class Report {
   #parseErrors = 0;
 
   add(problem: Problem): void {
-    const key = `${problem.code} ${problem.at} ${problem.source.path}`;
+    const key = `${problem.code} ${problem.at} ${problem.via ?? ""} ${problem.source.path}`;
     if (problem.severity !== "warning") {
       this.#errors++;
       if (problem.code.startsWith("PARSE_")) this.#parseErrors++;

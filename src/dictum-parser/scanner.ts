@@ -69,6 +69,7 @@ export class Scanner {
   previousEnd = 0;
   /** While skipping what could not be understood, its mistakes are not worth a line of their own. */
   quiet = false;
+  #lastFailAt = -1;
 
   constructor(source: SourceText, report: Report, trace?: TokenTrace) {
     this.source = source;
@@ -128,6 +129,9 @@ export class Scanner {
     more: { readonly hint?: string | undefined; readonly notes?: readonly Note[] } = {},
   ): void {
     if (this.quiet) return;
+    // Where one rule gives up, the next one up sees the same token: that is one mistake, not two.
+    if (code === "PARSE_UNEXPECTED" && at === this.#lastFailAt) return;
+    this.#lastFailAt = at;
     this.report.add({ code, source: this.source, at, length, message, ...more });
   }
 

@@ -58,7 +58,7 @@ function escaped(s: Scanner, at: number, end: number): string {
   if (c === "n") return "\n";
   if (c === "t") return "\t";
   if (c === '"' || c === "\\" || c === "$") return c;
-  const found = c === undefined ? "nothing" : JSON.stringify(`\\${c}`);
+  const found = c === undefined ? "nothing" : `\\${c}`;
   s.fail("PARSE_BAD_ESCAPE", at, 2, `expected one of \\" \\\\ \\n \\t \\$, found ${found}`, {
     hint: "write \\\\ for a backslash in a string",
   });

@@ -173,7 +173,15 @@ function variableValues(context: EvaluationContext, frame: Frame, part: Variable
   const values = frame.scope.valuesOf(part.name, frame.directory, context.view);
   if (values === undefined) {
     const names = frame.scope.variableNames();
-    context.unknown(frame, "EVAL_UNKNOWN_VARIABLE", part, "a variable that is defined", part.name, names);
+    context.unknown(
+      frame,
+      "EVAL_UNKNOWN_VARIABLE",
+      part,
+      "a variable that is defined",
+      part.name,
+      names,
+      context.definedLater(frame, part.name, part.at),
+    );
     return NOTHING;
   }
   return part.from === undefined ? values : rewrite(context, frame, part, values);

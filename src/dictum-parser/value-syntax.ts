@@ -159,7 +159,11 @@ function listNotClosed(s: Scanner, open: number, cut: number, items: readonly { 
   if (cut >= 0) s.goBackTo(cut);
   s.fail("PARSE_UNCLOSED", s.start, s.end - s.start, `expected a word or "]", found ${s.found()}`, {
     notes: [s.note(open, "the list begins here")],
-    hint: s.is(LEFT_BRACKET) ? "lists do not stand in lists; $x in a list adds all its elements" : undefined,
+    hint: s.is(LEFT_BRACKET)
+      ? "lists do not stand in lists; $x in a list adds all its elements"
+      : s.is(EQUALS)
+        ? 'a "=" belongs to a word when there is no blank before it: a=b'
+        : undefined,
   });
   if (cut >= 0) return items.findIndex((item) => item.at >= cut);
   return items.length;
