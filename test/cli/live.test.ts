@@ -120,6 +120,7 @@ const started = (index: number, label = `run(${index})`): BuildEvent => ({
   chore: chore(index, label),
   decision: { reason: "new" },
   expectedMs: undefined,
+  interactive: false,
   atMs: 0,
 });
 const finished = (index: number): BuildEvent => ({

@@ -227,6 +227,7 @@ describe("the live view's layout", () => {
     chore: chore(index, label),
     decision: { reason: "new" },
     expectedMs,
+    interactive: false,
     atMs: 0,
   });
   const begin = (planned: number): BuildEvent => ({
