@@ -131,10 +131,9 @@ export class SlotPool {
     // A recipe's own user cannot go through a directory that is closed to others.
     const disk = this.dropsUser && !reachableAbove(this.#options.diskStaging) ? "/var/tmp" : this.#options.diskStaging;
     const parents = [
-      ...(medium === "memory" ? memory.filter((path) => path !== undefined && path !== "") : []).map((path) => ({
-        path: path as string,
-        medium: "memory" as const,
-      })),
+      ...(medium === "memory" ? memory : []).flatMap((path) =>
+        path && (!this.dropsUser || isReachableByAll(path)) ? [{ path, medium: "memory" as const }] : [],
+      ),
       { path: disk, medium: "disk" as const },
     ];
     const root = makeStagingRoot(parents);

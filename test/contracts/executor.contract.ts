@@ -231,7 +231,9 @@ export function executorContract(name: string, make: () => ExecutorUnderTest): v
       let begun = 0;
       const bothRun = new Promise<void>((resolve) => {
         for (const [index, controller] of controllers.entries()) {
-          const onOutput = () => void (++begun === under.executor.slots && resolve());
+          const onOutput = (_: string, bytes: Uint8Array) => {
+            if (Buffer.from(bytes).toString() === "begun\n" && ++begun === under.executor.slots) resolve();
+          };
           const running = under.executor.execute(request("hang"), { signal: controller.signal, onOutput });
           outcomes[index] = expect(running).rejects.toMatchObject(cancelled);
         }

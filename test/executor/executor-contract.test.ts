@@ -7,14 +7,20 @@ import { realExecutors } from "./real-executors.ts";
 
 executorContract("the fake", () => {
   const blobs = new MemoryBlobStore();
-  const recipe = contractRecipe;
+  const files = new NodeFileTree();
   return {
-    executor: new FakeExecutor({ blobs, clock: new NodeClock(), files: new NodeFileTree(), recipe, slots: 2 }),
+    executor: new FakeExecutor({ blobs, clock: new NodeClock(), files, recipe: contractRecipe, slots: 2 }),
     blobs,
   };
 });
 
 for (const real of realExecutors({ slots: 2 })) {
   executorContract(real.name, () => real.make());
+  afterAll(() => real.dispose());
+}
+
+// Where namespaces are not to be had, processes are found by their user or, without root, by what they carry.
+for (const real of realExecutors({ slots: 2, containment: "scan" }).filter(({ isSandbox }) => !isSandbox)) {
+  executorContract(`${real.name} without namespaces`, () => real.make());
   afterAll(() => real.dispose());
 }

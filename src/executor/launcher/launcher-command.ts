@@ -1,12 +1,13 @@
 import type { ExecutorLimits } from "../limits.ts";
-import { shellWord } from "./shell-word.ts";
+import { shellWord, shellWords } from "./shell-word.ts";
 
 /**
  * How the processes of a recipe are held together, so that all of them can be found and killed:
  * `sandbox`: each command makes its own PID namespace (bubblewrap); `pid-namespace`: the launcher is the first process
- * of one; `user-id`: they are all processes of a user id nothing else has; `scan`: by directory and environment.
+ * of one; `scan`: all processes of the recipe's user or, where it has none of its own, those that stand in the slot or
+ * carry its path in their environment.
  */
-export type Containment = "sandbox" | "pid-namespace" | "user-id" | "scan";
+export type Containment = "sandbox" | "pid-namespace" | "scan";
 
 export interface LauncherSpec {
   readonly containment: Containment;
@@ -31,11 +32,18 @@ export interface LauncherSpec {
  * lives, so when it reads as ended, begat is gone (even by SIGKILL), and the guardian takes the launcher with it.
  */
 export function launcherArguments(spec: LauncherSpec): string[] {
-  const guardian = '( exec >&- 2>&-; read -r _ <&3 || kill -9 $$ ) & echo "guardian $!"; exec 3<&-; exec "$@"';
   const drop =
     spec.user === undefined
       ? []
       : ["setpriv", "--reuid", String(spec.user.uid), "--regid", String(spec.user.uid), "--clear-groups"];
+  // Elsewhere the launcher's death is everybody's; here they have to be looked for.
+  const hunt =
+    spec.containment !== "scan"
+      ? ""
+      : spec.user === undefined
+        ? "kill -9 -$$; "
+        : `${shellWords([...drop, spec.shell, "-c", "kill -9 -1"])}; `;
+  const guardian = `( exec >&- 2>&-; read -r _ <&3 || { kill -9 $$; ${hunt}}; ) & echo "guardian $!"; exec 3<&-; exec "$@"`;
   const shell = [spec.shell, "-s"];
   let chain: string[];
   switch (spec.containment) {
@@ -45,11 +53,8 @@ export function launcherArguments(spec: LauncherSpec): string[] {
       if (spec.user === undefined) chain.push("--user", "--map-current-user", ...shell);
       else chain.push(...drop, "--no-new-privs", "--pdeathsig", "KILL", ...shell);
       break;
-    case "user-id":
-      chain = [...drop, "--no-new-privs", "--pdeathsig", "KILL", ...shell];
-      break;
     case "scan":
-      chain = shell;
+      chain = [...drop, ...(spec.user === undefined ? [] : ["--no-new-privs"]), ...shell];
       break;
     case "sandbox":
       chain = [...drop, ...shell];

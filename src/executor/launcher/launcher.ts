@@ -132,7 +132,7 @@ export class Launcher {
     this.#streams[1].ref();
     let mark = await this.#untilMark(command, captures);
     let leftNames: string[] = [];
-    if (this.#spec.containment === "user-id" || this.#spec.containment === "scan") {
+    if (this.#spec.containment === "scan") {
       leftNames = await this.#killStragglers();
       // Whatever they printed before they died comes before this second mark.
       if (leftNames.length > 0 && this.alive) await this.#untilMark("F 0", captures);

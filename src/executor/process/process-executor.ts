@@ -7,7 +7,7 @@ import { StagedExecutor, type StagedExecutorOptions } from "../staged-executor.t
 
 const backEnd: BackEnd = {
   name: "process",
-  containments: ["pid-namespace", process.getuid?.() === 0 ? "user-id" : "scan", "scan"],
+  containments: ["pid-namespace", "scan"],
   bindsInputs: false,
   setup: () => "",
   placesOf: (slot) => ({ build: slot.build, home: `${slot.directory}/home`, tmp: `${slot.directory}/tmp` }),
@@ -39,13 +39,6 @@ export function limitsOf(resources: Readonly<Record<string, number>>): string {
   );
 }
 
-const HOLDS_TOGETHER = {
-  "pid-namespace": undefined,
-  sandbox: undefined,
-  "user-id": "no PID namespace: leftover processes are found by their user id",
-  scan: "no PID namespace and no user of its own: a leftover process that hides cannot be found",
-} as const;
-
 class ProcessExecutor extends StagedExecutor {
   constructor(options: StagedExecutorOptions) {
     super(options, backEnd);
@@ -68,11 +61,18 @@ class ProcessExecutor extends StagedExecutor {
       return { usable: false, findings: [error.message], isolation, canaries: [] };
     }
     const containment = this.containment();
-    const finding = containment === undefined ? undefined : HOLDS_TOGETHER[containment];
+    const findings: string[] = [];
+    if (containment === "scan") {
+      findings.push(
+        this.dropsUser
+          ? "no PID namespace: leftover processes are found by their user id"
+          : "no PID namespace and no user of its own: a leftover process that hides cannot be found",
+      );
+    }
     const namespaces = containment === "pid-namespace" ? ["mnt", "pid"] : [];
     return {
       usable: true,
-      findings: finding === undefined ? [] : [finding],
+      findings,
       isolation: { ...isolation, namespaces },
       canaries: [{ name: "uid-dropped", held: this.dropsUser }],
     };
