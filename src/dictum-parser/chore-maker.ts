@@ -177,7 +177,9 @@ export class ChoreMaker {
       where,
       `expected the name of a variable, found ${JSON.stringify(name)}`,
       {
-        hint: reserved ? `"${name}" is a name that begat itself gives to recipes` : importHint(name),
+        hint: reserved
+          ? `"${name}" is a name that begat itself gives to recipes`
+          : "such names are made of letters, digits and _",
       },
     );
     return false;
@@ -186,7 +188,6 @@ export class ChoreMaker {
   #propertyNames(frame: Frame, elements: readonly Element[]): readonly string[] {
     const names: string[] = [];
     for (const element of elements) {
-      const errors = this.#context.report.errorCount;
       for (const name of elementValues(this.#context, frame, [element])) {
         if (!this.#isUsableName(frame, element, name)) continue;
         if (frame.scope.has(name)) {
@@ -197,7 +198,6 @@ export class ChoreMaker {
         }
         if (!names.includes(name)) names.push(name);
       }
-      if (this.#context.report.errorCount !== errors) continue;
     }
     return names;
   }
@@ -222,11 +222,6 @@ export class ChoreMaker {
       });
     }
   }
-}
-
-function importHint(name: string): string | undefined {
-  if (name.startsWith("$")) return undefined;
-  return isVariableName(name.replace(/^\$/, "")) ? undefined : "such names are made of letters, digits and _";
 }
 
 function whereOf(name: { readonly at: number; readonly text: string }): { at: number; end: number } {

@@ -36,7 +36,7 @@ function parseBlock(s: Scanner): Recipe | undefined {
       hint: "a recipe on one line is written [[[ ... ]]]",
     });
     const sameLine = text.lastIndexOf("]]", lineEnd);
-    if (sameLine > word) s.takeRecipe(text.startsWith("]]]", sameLine - 1) ? sameLine + 2 : sameLine + 2);
+    if (sameLine > word) s.takeRecipe(sameLine + 2);
     else return skipUnclosed(s, at);
     return undefined;
   }
