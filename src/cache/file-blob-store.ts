@@ -230,17 +230,24 @@ export class FileBlobStore implements BlobStore {
   }
 
   async #copyOut(file: Materialisation): Promise<void> {
-    const { digest, path } = file;
-    if (this.#files.sizeOf(digest.hash) === undefined) throw missing(digest);
-    const source = this.layout.blob(digest.hash);
+    const { digest, path, executable } = file;
     await this.#checkout.replaceSlowly(path, async (temporary) => {
-      const found = await this.#bulk.copy(source, temporary, file.executable ? 0o755 : 0o644).catch((cause) => {
-        // Evicted meanwhile, or the target's directory is not there: only looking tells them apart.
-        throw isNotFound(cause) && this.#files.sizeOf(digest.hash) === undefined ? missing(digest) : cause;
-      });
-      this.#accept(digest, found);
+      this.#accept(digest, await this.#copyBlob(digest, temporary, executable ? 0o755 : 0o644));
     });
     this.#touch(digest.hash, digest.sizeBytes);
+  }
+
+  async #copyBlob(digest: Digest, to: string, mode: number): Promise<Digest> {
+    for (let attempt = 1; ; attempt++) {
+      if (this.#files.sizeOf(digest.hash) === undefined) throw missing(digest);
+      try {
+        return await this.#bulk.copy(this.layout.blob(digest.hash), to, mode);
+      } catch (cause) {
+        // Gone to the trash since it was looked for, from where `sizeOf` takes it back; or the target's directory is
+        // what is missing, and stays so.
+        if (attempt === 3 || !isNotFound(cause)) throw cause;
+      }
+    }
   }
 }
 

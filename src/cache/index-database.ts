@@ -119,8 +119,28 @@ export class IndexDatabase {
   }
 }
 
+/** How many other openers to wait out, one after another. */
+const MOST_WAITS = 100;
+
+/**
+ * SQLite answers BUSY to this pragma at once, whatever the time-out, when another process opens the same new file: it
+ * needs the file alone. So the file is waited for by way of a transaction, which does wait, and then tried again.
+ */
+function enterWriteAheadLog(db: Database.Database): void {
+  for (let waits = 0; ; waits++) {
+    try {
+      db.pragma("journal_mode = WAL");
+      return;
+    } catch (cause) {
+      if (waits === MOST_WAITS || codeOf(indexFailure(cause, "")) !== "INDEX_BUSY") throw cause;
+      db.exec("BEGIN EXCLUSIVE");
+      db.exec("ROLLBACK");
+    }
+  }
+}
+
 function prepare(db: Database.Database, path: string): void {
-  db.pragma("journal_mode = WAL");
+  enterWriteAheadLog(db);
   db.pragma("synchronous = NORMAL");
   if (version(db) === INDEX_VERSION) return;
   db.exec("BEGIN IMMEDIATE");

@@ -1,6 +1,6 @@
 import * as node from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { BegatError, sha256 } from "../../src/base/index.ts";
+import { explain, sha256 } from "../../src/base/index.ts";
 import { type CacheIndex, openIndex } from "../../src/cache/index.ts";
 import { NodeFileTree } from "../../src/platform/index.ts";
 import { anExecution } from "../contracts/action-index.contract.ts";
@@ -138,8 +138,9 @@ describe("a damaged index.db", () => {
 
   test("a directory in its place is refused by name", async () => {
     node.mkdirSync(path());
-    await expect(open()).rejects.toBeInstanceOf(BegatError);
-    await expect(open()).rejects.toThrow(path());
+    const error = await open().catch((cause: unknown) => cause);
+    expect(error).toMatchObject({ code: "BLOB_STORE_UNUSABLE" });
+    expect(explain(error)).toContain(path());
   });
 
   test("once closed it says so", async () => {

@@ -1,4 +1,4 @@
-import type { ChildProcess } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as after } from "node:timers/promises";
@@ -28,6 +28,19 @@ function expectWholeBlobs(home: string): void {
 }
 
 describe("several processes over one cache home", () => {
+  test("opening a new index at the same moment, each gets it", async () => {
+    const scratch = scratchDirectory();
+    const script = await childScript("test/cache/child-open.ts");
+    const children = Array.from({ length: 3 }, () =>
+      spawn(process.execPath, [script, scratch.path, "40"], { stdio: ["pipe", "pipe", "inherit"] }),
+    );
+    const outcomes = children.map(outcome);
+    await Promise.all(children.map((child) => once(child.stdout, "data")));
+    for (const child of children) child.stdin.write("go\n");
+    for (const done of await Promise.all(outcomes)) expect(done).toEqual({ code: 0, text: "ready\n" });
+    scratch.dispose();
+  });
+
   test("writing, reading and collecting the same blobs yields right bytes or none", async () => {
     const scratch = scratchDirectory();
     const home = `${scratch.path}/cache`;

@@ -116,21 +116,21 @@ describe.skipIf(!isRoot)("a disk of one megabyte (only root can mount one)", () 
   });
 
   test("two mounts of one device refuse renames between them: the file gets there all the same", async () => {
-    const store = newStore(`${root}/cache`, `${root}/work/tmp`);
-    node.mkdirSync(`${root}/work/sub`, { recursive: true });
+    const store = newStore(`${root}/cache`, `${root}/checkout/tmp`);
+    node.mkdirSync(`${root}/checkout/sub`, { recursive: true });
     node.mkdirSync(`${root}/elsewhere`);
-    execFileSync("mount", ["--bind", `${root}/elsewhere`, `${root}/work/sub`]);
+    execFileSync("mount", ["--bind", `${root}/elsewhere`, `${root}/checkout/sub`]);
     try {
       for (const size of [5, 5 << 20]) {
         const digest = store.write(Buffer.alloc(size, "w"));
-        await store.materialise([{ digest, path: `${root}/work/sub/out`, executable: false }]);
-        expect(node.readdirSync(`${root}/work/sub`)).toEqual(["out"]);
-        expect(node.statSync(`${root}/work/sub/out`).size).toBe(size);
-        expect(node.readdirSync(`${root}/work/tmp`)).toEqual([]);
-        node.rmSync(`${root}/work/sub/out`);
+        await store.materialise([{ digest, path: `${root}/checkout/sub/out`, executable: false }]);
+        expect(node.readdirSync(`${root}/checkout/sub`)).toEqual(["out"]);
+        expect(node.statSync(`${root}/checkout/sub/out`).size).toBe(size);
+        expect(node.readdirSync(`${root}/checkout/tmp`)).toEqual([]);
+        node.rmSync(`${root}/checkout/sub/out`);
       }
     } finally {
-      execFileSync("umount", [`${root}/work/sub`]);
+      execFileSync("umount", [`${root}/checkout/sub`]);
     }
   });
 

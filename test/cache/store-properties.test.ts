@@ -11,7 +11,7 @@ import { SeededRandom } from "../support/seeded-random.ts";
 
 function newStore(fs: MemoryFileTree, seed: number): FileBlobStore {
   const options = { processes: new FakeProcessTable(), random: new SeededRandom(seed), cacheHome: "/cache" };
-  return new FileBlobStore({ fs, bulk: new MemoryBulkFiles(fs), checkoutTmp: "/work/.begat/tmp", ...options });
+  return new FileBlobStore({ fs, bulk: new MemoryBulkFiles(fs), checkoutTmp: "/checkout/.begat/tmp", ...options });
 }
 
 /** Whatever stands in the store under a hash has that hash. */
@@ -44,7 +44,7 @@ describe("any sequence of writing, collecting, damaging and reading", () => {
       fc.asyncProperty(fc.array(command, { maxLength: 40 }), async (commands) => {
         const clock = new ManualClock();
         const fs = new MemoryFileTree(clock);
-        fs.makeDirectory("/work");
+        fs.makeDirectory("/checkout");
         const uses = new Map<Sha256, number>();
         const index = {
           blobs: {
@@ -73,15 +73,15 @@ describe("any sequence of writing, collecting, damaging and reading", () => {
                 expect(store.write(bytes)).toEqual(digest);
                 break;
               case "ingest":
-                fs.writeFile(`/work/in${i}`, bytes);
-                expect(await store.ingest(`/work/in${i}`, { take: step.take })).toEqual(digest);
+                fs.writeFile(`/checkout/in${i}`, bytes);
+                expect(await store.ingest(`/checkout/in${i}`, { take: step.take })).toEqual(digest);
                 break;
               case "read":
                 if (!excused.has(step.blob)) expect(store.read(digest).equals(bytes)).toBe(true);
                 break;
               case "materialise":
-                await store.materialise([{ digest, path: "/work/out", executable: false }]);
-                if (!excused.has(step.blob)) expect(fs.readFile("/work/out").equals(bytes)).toBe(true);
+                await store.materialise([{ digest, path: "/checkout/out", executable: false }]);
+                if (!excused.has(step.blob)) expect(fs.readFile("/checkout/out").equals(bytes)).toBe(true);
                 break;
               case "pathOf": {
                 const path = await store.pathOf(digest);
@@ -130,25 +130,25 @@ const LARGE = Buffer.alloc(4 << 20, "large");
 /** Writes, takes and writes out, small and large; whatever happens, what it leaves is whole. */
 async function scenario(fs: MemoryFileTree, store: FileBlobStore): Promise<void> {
   const small = store.write(Buffer.from("small"));
-  await store.ingest("/work/in", { take: true });
+  await store.ingest("/checkout/in", { take: true });
   // First copied, then moved away over what is there already.
-  await store.ingest("/work/large", { take: false });
-  const large = await store.ingest("/work/large", { take: true });
+  await store.ingest("/checkout/large", { take: false });
+  const large = await store.ingest("/checkout/large", { take: true });
   await store.materialise([
-    { digest: small, path: "/work/out", executable: true },
-    { digest: large, path: "/work/large-out", executable: false },
+    { digest: small, path: "/checkout/out", executable: true },
+    { digest: large, path: "/checkout/large-out", executable: false },
   ]);
   store.read(small);
   await store.pathOf(large);
-  fs.remove("/work/large-out");
+  fs.remove("/checkout/large-out");
 }
 
 function prepared(): MemoryFileTree {
   const fs = new MemoryFileTree();
-  fs.makeDirectory("/work");
-  fs.writeFile("/work/in", "taken");
-  fs.writeFile("/work/large", LARGE);
-  fs.writeFile("/work/out", "old");
+  fs.makeDirectory("/checkout");
+  fs.writeFile("/checkout/in", "taken");
+  fs.writeFile("/checkout/large", LARGE);
+  fs.writeFile("/checkout/out", "old");
   return fs;
 }
 
@@ -175,8 +175,8 @@ describe("any one call to the file system going wrong", () => {
       });
       lift();
       expectWholeBlobs(fs);
-      expect(["old", "small"]).toContain(fs.readFile("/work/out").toString());
-      for (const path of fs.paths("/work")) expect(path).not.toContain("begat-");
+      expect(["old", "small"]).toContain(fs.readFile("/checkout/out").toString());
+      for (const path of fs.paths("/checkout")) expect(path).not.toContain("begat-");
       await expectRecovery(fs);
     }
   });
@@ -194,7 +194,7 @@ describe("dying before any one call to the file system", () => {
       await expect(scenario(fs, newStore(fs, 1))).rejects.toThrow("killed");
       fs.onCall = undefined;
       expectWholeBlobs(fs);
-      expect(["old", "small"]).toContain(fs.readFile("/work/out").toString());
+      expect(["old", "small"]).toContain(fs.readFile("/checkout/out").toString());
       await expectRecovery(fs);
     }
   });
@@ -202,12 +202,12 @@ describe("dying before any one call to the file system", () => {
 
 async function expectRecovery(fs: MemoryFileTree): Promise<void> {
   for (const [path, bytes] of [
-    ["/work/in", "taken"],
-    ["/work/large", LARGE],
+    ["/checkout/in", "taken"],
+    ["/checkout/large", LARGE],
   ] as const) {
     if (!fs.stat(path)) fs.writeFile(path, bytes);
   }
   await scenario(fs, newStore(fs, 2));
-  expect(fs.readFile("/work/out").toString()).toBe("small");
+  expect(fs.readFile("/checkout/out").toString()).toBe("small");
   expectWholeBlobs(fs);
 }
