@@ -5,6 +5,7 @@ import {
   type Executor,
   ExecutorError,
   isCacheable,
+  UP_PATH,
   type Verdict,
 } from "../executor/index.ts";
 import type { Appended } from "../provenance/index.ts";
@@ -35,6 +36,8 @@ export interface RunContext {
   readonly listener: EventListener;
   readonly minimum: IsolationLevel;
   readonly signal: AbortSignal;
+  /** Waits until the chore's recipe may run; rejects with `EXECUTOR_CANCELLED` when the build is to start nothing more. */
+  turn(chore: number, resources: Readonly<Record<string, number>>): Promise<() => void>;
 }
 
 /** How much of a chore's output an event carries; the rest is in the store, under the digest in the record. */
@@ -59,14 +62,22 @@ export async function runChore(
   const facts = plan.chore(chore);
   const name: ChoreName = { index: chore, label: facts.label, outputs: plan.outputNames(chore) };
   const expectedMs = (state.durationsMs[chore] as number) || undefined;
-  listener({ type: "chore-started", chore: name, decision, expectedMs, interactive: facts.attributes.interactive, atMs: rooms.clock.nowMs() });
+  const { interactive } = facts.attributes;
+  let isFirst = true;
+  const turn = async (): Promise<() => void> => {
+    const end = await context.turn(chore, described.request.resources);
+    if (isFirst)
+      listener({ type: "chore-started", chore: name, decision, expectedMs, interactive, atMs: rooms.clock.nowMs() });
+    isFirst = false;
+    return end;
+  };
   const changed = new Set<number>();
   const rounds = Math.max(1, facts.attributes.fixpoint);
   let action = described;
   for (let round = 1; ; round++) {
     let result: ExecutionResult;
     try {
-      result = await execute(context, executor, action, name, facts.attributes.interactive);
+      result = await execute(context, executor, action, name, interactive, turn);
     } catch (error) {
       const outcome = infrastructureOutcome(context, error, chore, decision);
       if (outcome) return outcome;
@@ -133,11 +144,13 @@ async function execute(
   action: DescribedAction,
   chore: ChoreName,
   interactive: boolean,
+  turn: () => Promise<() => void>,
 ): Promise<ExecutionResult> {
   const { listener, options, signal } = context;
   const streams = interactive || options.verbose;
   return executor.execute(action.request, {
     signal,
+    turn,
     ...(streams
       ? {
           onOutput: (stream: "stdout" | "stderr", bytes: Uint8Array) =>
@@ -153,10 +166,20 @@ function judge(
   up: readonly string[],
   rooms: BuildRooms,
 ): { result: ExecutionResult; properties: Readonly<Record<string, string>> } {
-  if (result.verdict !== "ok") return { result, properties: {} };
+  if (result.verdict !== "ok") return { result: inRecipesWords(result, up), properties: {} };
   const parsed = propertiesOf(result.outputs, up, rooms.blobs);
   if (parsed.ok) return { result, properties: parsed.properties };
   return { result: { ...result, verdict: "output-rejected", detail: parsed.problem }, properties: {} };
+}
+
+/** The file of properties has a name that only begat knows: who wrote the recipe knows it as BEGAT_UP. */
+function inRecipesWords(result: ExecutionResult, up: readonly string[]): ExecutionResult {
+  if (result.verdict !== "output-missing" || up.length === 0 || !result.detail.includes(UP_PATH)) return result;
+  const alone = result.detail === `output ${UP_PATH} was not made`;
+  const detail = alone
+    ? `BEGAT_UP was not written; up[] declares ${up.join(", ")}`
+    : result.detail.replace(UP_PATH, "BEGAT_UP");
+  return { ...result, detail };
 }
 
 function infrastructureOutcome(
