@@ -173,15 +173,23 @@ export interface Executor {
    * Runs one action to its end. A non-zero exit is a result, not an error: the scheduler decides what it means.
    * When the promise resolves, every output blob is already in the blob store and no process of the action is left.
    *
-   * @param signal Cancels the run. Once the promise rejects, no process of the action is left.
    * @throws {ExecutorError}
    */
-  execute(
-    request: ExecutionRequest,
-    options: { readonly signal: AbortSignal; readonly onOutput?: OutputListener },
-  ): Promise<ExecutionResult>;
+  execute(request: ExecutionRequest, options: ExecutionOptions): Promise<ExecutionResult>;
   /** Removes staging areas and helper processes. Idempotent. */
   close(): Promise<void>;
+}
+
+export interface ExecutionOptions {
+  /** Cancels the run. Once the promise rejects, no process of the action is left. */
+  readonly signal: AbortSignal;
+  readonly onOutput?: OutputListener;
+  /**
+   * Asked once, right before the recipe is started; what it resolves to is called once, when the recipe has ended. So
+   * inputs are staged and outputs collected beside the recipes of others, however few of those may run at once. It
+   * resolves at once when `signal` aborts.
+   */
+  readonly turn?: () => Promise<() => void>;
 }
 
 export type OutputListener = (stream: "stdout" | "stderr", bytes: Uint8Array) => void;

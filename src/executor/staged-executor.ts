@@ -5,13 +5,13 @@ import type { BackEnd } from "./back-end.ts";
 import { type Judgement, judgeOutputs, judgeRecipe, processLimitEvents } from "./execution-verdict.ts";
 import {
   type Capabilities,
+  type ExecutionOptions,
   type ExecutionRequest,
   type ExecutionResult,
   type Executor,
   ExecutorError,
   type Isolation,
   type LimitEvent,
-  type OutputListener,
 } from "./executor.ts";
 import { runInteractively } from "./interactive-run.ts";
 import type { LaunchedCommand } from "./launcher/launcher.ts";
@@ -82,10 +82,7 @@ export abstract class StagedExecutor implements Executor {
   /** Tries out what this back end holds on this machine. */
   protected abstract look(): Promise<Capabilities>;
 
-  async execute(
-    request: ExecutionRequest,
-    options: { readonly signal: AbortSignal; readonly onOutput?: OutputListener },
-  ): Promise<ExecutionResult> {
+  async execute(request: ExecutionRequest, options: ExecutionOptions): Promise<ExecutionResult> {
     const { usable, findings, isolation } = await this.probe();
     if (!usable)
       throw new ExecutorError("EXECUTOR_UNUSABLE", `${this.name} cannot be used here: ${findings.join("; ")}`);
@@ -96,7 +93,7 @@ export abstract class StagedExecutor implements Executor {
   protected async run(
     request: ExecutionRequest,
     isolation: Isolation,
-    options: { readonly signal: AbortSignal; readonly onOutput?: OutputListener },
+    options: ExecutionOptions,
   ): Promise<ExecutionResult> {
     const seat = await this.#pool.take(options.signal, request.label);
     try {
@@ -143,7 +140,7 @@ export abstract class StagedExecutor implements Executor {
     slot: Slot,
     request: ExecutionRequest,
     isolation: Isolation,
-    options: { readonly signal: AbortSignal; readonly onOutput?: OutputListener },
+    options: ExecutionOptions,
   ): Promise<ExecutionResult | "staging full"> {
     const { signal } = options;
     const cancelled = () => new ExecutorError("EXECUTOR_CANCELLED", `${request.label} was cancelled`);
@@ -158,6 +155,11 @@ export abstract class StagedExecutor implements Executor {
       const environment = recipeEnvironment(request, this.#backEnd.placesOf(slot));
       const run = { request, environment, slot, bound: inputs.bound };
 
+      const endTurn = await options.turn?.();
+      if (signal.aborted) {
+        endTurn?.();
+        throw cancelled();
+      }
       const { clock } = this.options;
       const startedAtMs = clock.nowMs();
       const began = clock.monotonicMs();
@@ -184,6 +186,7 @@ export abstract class StagedExecutor implements Executor {
       } finally {
         clearTimeout(timer);
         signal.removeEventListener("abort", kill);
+        endTurn?.();
       }
       const durationMs = clock.monotonicMs() - began;
       const finishedAtMs = clock.nowMs();

@@ -1,5 +1,5 @@
 import { BegatError, explain, hintOf, type IsolationLevel, invariant, type WorkspacePath } from "../base/index.ts";
-import type { Executor } from "../executor/index.ts";
+import { type Executor, ExecutorError } from "../executor/index.ts";
 import { CheckoutOutputs } from "./checkout-outputs.ts";
 import { ChoreActions } from "./chore-action.ts";
 import { applyResult } from "./chore-results.ts";
@@ -22,6 +22,8 @@ type Executable = Extract<Verdict, { act: "execute" }>;
 
 /** Chores decided but not started; more would only hold their inputs' lists in memory. */
 const DECIDED_AHEAD = 16;
+/** Chores being staged or collected beyond those whose recipes run. */
+export const STAGED_AHEAD = 2;
 /** How often a chore is looked at again because its inputs moved or went missing. */
 const TRIES = 3;
 
@@ -93,6 +95,7 @@ export class BuildRun {
       listener,
       minimum,
       signal,
+      turn: (chore, resources) => this.#turn(chore, resources),
     };
     this.outputs = new CheckoutOutputs(rooms.checkout, plan, prepared.state, rooms, this.actions, (path, movedTo) =>
       listener({
@@ -365,24 +368,29 @@ export class BuildRun {
     return tries > TRIES;
   }
 
+  /** Starts what is decided. More than may run at once: inputs are staged and outputs taken beside others' recipes. */
   #start(): void {
-    for (let i = 0; i < this.#toRun.length && !this.#stopping; ) {
-      const { chore, verdict } = this.#toRun[i] as { chore: number; verdict: Executable };
-      const { resources } = verdict.described.request;
-      if (!this.#pool.take(resources, this.#plan.has(chore, "exclusive") || this.#plan.has(chore, "interactive"))) {
-        i++;
-        continue;
-      }
-      this.#toRun.splice(i, 1);
+    const limit = this.#context.options.jobs + STAGED_AHEAD;
+    while (this.#toRun.length > 0 && this.#running < limit && !this.#stopping) {
+      const { chore, verdict } = this.#toRun.shift() as { chore: number; verdict: Executable };
       this.#running++;
       this.statuses.set(chore, STATUS.running);
-      this.#progress.started(chore);
       void this.#run(chore, verdict).then(() => {
-        this.#pool.give(resources);
         this.#running--;
         this.#wake();
       });
     }
+  }
+
+  async #turn(chore: number, resources: Readonly<Record<string, number>>): Promise<() => void> {
+    const alone = this.#plan.has(chore, "exclusive") || this.#plan.has(chore, "interactive");
+    const end = await this.#pool.turn(resources, alone, this.#context.signal);
+    if (this.#stopping) {
+      end();
+      throw new ExecutorError("EXECUTOR_CANCELLED", `${this.#plan.label(chore)} was not started: the build is ending`);
+    }
+    this.#progress.started(chore);
+    return end;
   }
 
   async #run(chore: number, verdict: Executable): Promise<void> {

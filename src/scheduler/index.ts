@@ -1,4 +1,5 @@
 export { build } from "./build.ts";
+export { STAGED_AHEAD } from "./build-run.ts";
 export * from "./checkout.ts";
 export { CheckoutError, CheckoutLock } from "./checkout-lock.ts";
 export * from "./events.ts";

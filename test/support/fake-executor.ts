@@ -4,6 +4,7 @@ import { type BlobStore, BlobStoreError, type RecordedOutput } from "../../src/c
 import {
   type Capabilities,
   type DeclaredOutput,
+  type ExecutionOptions,
   type ExecutionRequest,
   type ExecutionResult,
   type Executor,
@@ -87,10 +88,7 @@ export class FakeExecutor implements Executor {
 
   async close(): Promise<void> {}
 
-  async execute(
-    request: ExecutionRequest,
-    options: { readonly signal: AbortSignal; readonly onOutput?: OutputListener },
-  ): Promise<ExecutionResult> {
+  async execute(request: ExecutionRequest, options: ExecutionOptions): Promise<ExecutionResult> {
     const { signal } = options;
     const cancelled = () => new ExecutorError("EXECUTOR_CANCELLED", `${request.label} was cancelled`);
     if (signal.aborted) throw cancelled();
@@ -111,7 +109,13 @@ export class FakeExecutor implements Executor {
     this.#running++;
     this.mostAtOnce = Math.max(this.mostAtOnce, this.#running);
     try {
-      return await this.#run(request, signal, options.onOutput);
+      const endTurn = await options.turn?.();
+      try {
+        if (signal.aborted) throw cancelled();
+        return await this.#run(request, signal, options.onOutput);
+      } finally {
+        endTurn?.();
+      }
     } finally {
       this.#running--;
       this.#queue.shift()?.();

@@ -11,6 +11,7 @@ import {
   Checkout,
   type EventListener,
   type Records,
+  STAGED_AHEAD,
 } from "../../scheduler/index.ts";
 import type { BuildOptions } from "../services.ts";
 import { schedulerOptions } from "./build-options.ts";
@@ -119,7 +120,7 @@ async function chooseExecutor(
   const common = {
     blobs,
     clock: machine.clock,
-    slots: options.jobs ?? machine.jobs,
+    slots: (options.jobs ?? machine.jobs) + STAGED_AHEAD,
     inputRoots: [workspace.root, machine.layout.cas],
     diskStaging: join(machine.directories.cacheHome, "staging"),
     onNotice,
