@@ -123,15 +123,24 @@ export class Slot implements SlotPlaces {
   /** Makes it as new: what a recipe left in its home, and, when `all`, in its build root too. */
   clean(all: boolean): void {
     for (const path of [`${this.directory}/home`, `${this.directory}/tmp`, this.build]) {
-      const stat = lstatSync(path, { throwIfNoEntry: false });
-      if (stat === undefined || !stat.isDirectory()) {
-        // Without a user of its own a recipe can do even that.
-        removeTree(path);
-        this.#make(path, 0o755, true);
-        continue;
-      }
-      if ((stat.mode & 0o7777) !== 0o755) chmodSync(path, 0o755);
+      this.#repair(path);
       if (all || path !== this.build) emptyDirectory(path);
+    }
+  }
+
+  /** The recipe has ended: its build root can be read again, whatever it did to it. */
+  reclaim(): void {
+    this.#repair(this.build);
+  }
+
+  #repair(path: string): void {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat === undefined || !stat.isDirectory()) {
+      // Without a user of its own a recipe can do even that.
+      removeTree(path);
+      this.#make(path, 0o755, true);
+    } else if ((stat.mode & 0o7777) !== 0o755) {
+      chmodSync(path, 0o755);
     }
   }
 

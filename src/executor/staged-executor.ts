@@ -198,6 +198,7 @@ export abstract class StagedExecutor implements Executor {
       const judged = judgeRecipe(ended, { timedOutAfterMs, needsBegun, limitEvents: processEvents });
       const full = spaceEvent(slot.directory);
       if (full !== undefined && slot.medium === "memory") return "staging full";
+      slot.reclaim();
       const collected = judged === undefined ? await this.#collect(slot, request, staged) : NO_OUTPUTS;
       const judgement: Judgement = judged ?? judgeOutputs(collected);
       const undeclared = await sweepBuildRoot(slot.build, staged, request.outputs);
