@@ -1,5 +1,12 @@
-import { sha256, type WorkspacePath } from "../base/index.ts";
-import { type Diagnostic, type EvaluationHost, evaluate, type HostEntry } from "../dictum-parser/index.ts";
+import { invariant, sha256, type WorkspacePath } from "../base/index.ts";
+import {
+  type Diagnostic,
+  type EvaluatedChore,
+  type EvaluationHost,
+  evaluate,
+  type HostEntry,
+  type ParsedFiles,
+} from "../dictum-parser/index.ts";
 import { STAT_NUMBERS } from "../ports/index.ts";
 import type { Checkout } from "./checkout.ts";
 import { listingHash, RACY_WINDOW_MS, type ReadSignature, signRead } from "./freshness.ts";
@@ -74,11 +81,13 @@ export function evaluatePlan(
     sourceDirectory(name: string): WorkspacePath;
     /** Further files whose change calls for another evaluation. */
     readonly alsoReads: readonly string[];
+    /** What was parsed already. */
+    readonly parsed: ParsedFiles;
   },
 ): EvaluatedPlan {
   const builder = new PlanBuilder();
   let broken = false;
-  const evaluation = evaluate(request, host, (chore) => {
+  const take = (chore: EvaluatedChore): void => {
     // With a mistake among them chores may overlap; the diagnostics say so, and nothing is planned.
     if (broken) return;
     try {
@@ -86,9 +95,11 @@ export function evaluatePlan(
     } catch {
       broken = true;
     }
-  });
+  };
+  const evaluation = evaluate(request, host, take, request.parsed);
   const errors = evaluation.diagnostics.filter((diagnostic) => diagnostic.severity === "error");
   if (errors.length > 0) return { ok: false, diagnostics: evaluation.diagnostics };
+  invariant(!broken, "chores that cannot be planned together, and no mistake was reported");
   const result = builder.finish();
   if (!result.ok) {
     const [first] = result.cycle.chores;

@@ -1,5 +1,5 @@
 import { BegatError, type WorkspacePath } from "../base/index.ts";
-import { type Diagnostic, declaredSources } from "../dictum-parser/index.ts";
+import { type Diagnostic, declaredSources, ParsedFiles } from "../dictum-parser/index.ts";
 import type { ReadySource, SourceRequest } from "../hermetic/index.ts";
 import { CHECKOUT } from "./checkout.ts";
 import { CheckoutHost, evaluatePlan } from "./evaluate-plan.ts";
@@ -70,13 +70,15 @@ async function evaluateAnew(
     sourceDirectory: (name: string) => rooms.sourceDirectory(name),
   };
   const host = new CheckoutHost(checkout, options.env);
-  const declared = declaredSources(request, host);
+  const parsed = new ParsedFiles();
+  const declared = declaredSources(request, host, parsed);
   if (declared.diagnostics.some(({ severity }) => severity === "error"))
     return { ok: false, diagnostics: declared.diagnostics };
   const ready = await provideSources(rooms, declared.sources, listener, signal);
   const evaluated = evaluatePlan(checkout, host, {
     ...request,
     key,
+    parsed,
     alsoReads: ready.length === 0 ? [] : ["begat.lock", ...ready.map(({ lock }) => rooms.sourceMarker(lock.name))],
   });
   if (!evaluated.ok) return evaluated;

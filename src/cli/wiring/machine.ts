@@ -64,7 +64,8 @@ export class Machine {
   }
 
   get fetcher(): NodeFetcher {
-    return new NodeFetcher();
+    const extraCaFile = this.host.env.BEGAT_EXTRA_CA_CERTS || this.host.env.NODE_EXTRA_CA_CERTS;
+    return new NodeFetcher(extraCaFile ? { extraCaFile } : {});
   }
 
   get jobs(): number {
