@@ -10,7 +10,7 @@ import { type Prepared, prepare, sourcesAmong } from "./prepare.ts";
 import { Recorder } from "./recorder.ts";
 import type { BuildOptions, BuildRooms } from "./rooms.ts";
 import { type Refreshed, SourceDigests } from "./source-digests.ts";
-import { type Selection, selectTargets, TargetError } from "./targets.ts";
+import { type Selection, selectTargets } from "./targets.ts";
 
 /** Refused before anything ran: the mistakes were reported as events. */
 class Refusal extends BegatError<"BUILD_REFUSED"> {}
@@ -20,6 +20,7 @@ class Refusal extends BegatError<"BUILD_REFUSED"> {}
  * is the last of them.
  *
  * @param signal Cancels: running chores are killed, what is done stays recorded, and the outcome is `cancelled`.
+ * @throws {TargetError} nothing makes what was asked for.
  * @throws {BegatError} where begat cannot do its work at all: ledger refused, store unusable, disk full.
  */
 export async function build(
@@ -75,7 +76,13 @@ async function buildLocked(
   }
   const { facts } = prepared.loaded;
   if (facts.warnings.length > 0) listener({ type: "diagnostics", diagnostics: facts.warnings });
-  const selection = select(prepared, options, listener);
+  const selection = selectTargets(
+    prepared.loaded.plan,
+    prepared.loaded.facts.groups,
+    options.targets,
+    options.directory,
+    options.everyOutput,
+  );
   const refreshed = await refreshSources(prepared, selection, rooms, listener, signal);
   if (options.dryRun) return dryRun(prepared, selection, refreshed, options, rooms, listener);
 
@@ -183,22 +190,6 @@ function neededLabels({ loaded: { plan } }: Prepared, selection: Selection): str
   const labels: string[] = [];
   for (let chore = 0; chore < plan.choreCount; chore++) if (selection.needed[chore]) labels.push(plan.label(chore));
   return labels;
-}
-
-function select(prepared: Prepared, options: BuildOptions, listener: EventListener): Selection {
-  try {
-    return selectTargets(
-      prepared.loaded.plan,
-      prepared.loaded.facts.groups,
-      options.targets,
-      options.directory,
-      options.everyOutput,
-    );
-  } catch (error) {
-    if (!(error instanceof TargetError)) throw error;
-    listener({ type: "notice", severity: "error", code: error.code, message: error.message, hint: error.hint });
-    throw new Refusal("BUILD_REFUSED", "a target is unknown", { cause: error });
-  }
 }
 
 /** Digests every source the targets need; what is wrong with them is reported all at once. */

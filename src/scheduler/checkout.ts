@@ -16,11 +16,14 @@ export const CHECKOUT = {
 export class Checkout {
   readonly fs: FileTree;
   readonly root: string;
+  readonly #mayWrite: boolean;
   #clockMs: number | undefined;
 
-  constructor(fs: FileTree, root: string) {
+  /** @param mayWrite Without it nothing is written, not even to learn the file system's time. */
+  constructor(fs: FileTree, root: string, mayWrite = true) {
     this.fs = fs;
     this.root = root;
+    this.#mayWrite = mayWrite;
   }
 
   absolute(path: string): string {
@@ -31,9 +34,11 @@ export class Checkout {
 
   /**
    * A moment on the file system's own clock, taken once: files changed before it can be told from files changed
-   * after it even where that clock differs from ours.
+   * after it even where that clock differs from ours. Where nothing may be written it is before everything: then every
+   * file counts as just changed, and no signature is kept.
    */
   fileClockMs(): number {
+    if (!this.#mayWrite) return Number.NEGATIVE_INFINITY;
     if (this.#clockMs === undefined) {
       this.fs.makeDirectory(this.absolute(CHECKOUT.directory));
       this.fs.writeFile(this.absolute(CHECKOUT.clock), "");

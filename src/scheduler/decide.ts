@@ -23,14 +23,18 @@ export interface Question {
   readonly mustRun: Decision | undefined;
 }
 
-/** Decides about one chore whose inputs are all known. Looks at plan, state, index and ledger; changes nothing. */
+/**
+ * Decides about one chore whose inputs are all known. Looks at plan, state, index and ledger; changes nothing.
+ *
+ * @param records `undefined` where nothing was ever recorded.
+ */
 export async function decide(
   question: Question,
   plan: Plan,
   state: CheckoutState,
   actions: ChoreActions,
   minimum: IsolationLevel,
-  records: () => Promise<Records>,
+  records: () => Promise<Records | undefined>,
 ): Promise<Verdict> {
   const { chore, isDirty, mustRun } = question;
   if (!isDirty && mustRun === undefined) return { act: "settle" };
@@ -50,7 +54,9 @@ export async function decide(
   ) {
     return { act: "settle" };
   }
-  const { index, ledger, trust } = await records();
+  const known = await records();
+  if (known === undefined) return { act: "execute", decision: { reason: "new" }, described };
+  const { index, ledger, trust } = known;
   let distrust: string | undefined;
   if (!plan.has(chore, "nocache")) {
     for (const candidate of index.find(action)) {

@@ -1,4 +1,4 @@
-import type { IsolationLevel } from "../base/index.ts";
+import { codeOf, type IsolationLevel } from "../base/index.ts";
 import { ChoreActions } from "./chore-action.ts";
 import { applyResult } from "./chore-results.ts";
 import { ChoreStatuses, STATUS } from "./chore-status.ts";
@@ -24,9 +24,12 @@ export async function planDryRun(
   const { state, hosts } = prepared;
   const { plan } = prepared.loaded;
   const statuses = new ChoreStatuses(plan, selection);
-  let opened: Promise<Records> | undefined;
-  const records = (): Promise<Records> => {
-    opened ??= rooms.records();
+  let opened: Promise<Records | undefined> | undefined;
+  const records = (): Promise<Records | undefined> => {
+    opened ??= rooms.records().catch((error: unknown) => {
+      if (codeOf(error) === "LEDGER_ABSENT") return undefined;
+      throw error;
+    });
     return opened;
   };
   const actions = new ChoreActions(

@@ -43,7 +43,7 @@ export function buildRooms(
   const { fs } = machine;
   const notice = (code: string, severity: "note" | "warning") => (text: string) =>
     listener({ type: "notice", severity, code, message: text, hint: undefined });
-  const checkout = new Checkout(fs, workspace.root);
+  const checkout = new Checkout(fs, workspace.root, !options.dryRun);
   const blobs = machine.blobs(join(workspace.root, ".begat/tmp"));
   let executor: Promise<{ executor: Executor; level: IsolationLevel }> | undefined;
   let records: Promise<Records> | undefined;
@@ -96,7 +96,7 @@ async function openRecordsWithLease(
   dryRun: boolean,
   onNotice: (text: string) => void,
 ): Promise<Records> {
-  const records = await openRecords(machine, onNotice);
+  const records = await openRecords(machine, onNotice, !dryRun);
   if (dryRun) return records;
   const index = await machine.index(onNotice);
   blobs.attachIndex(index.blobs);

@@ -51,9 +51,17 @@ export function trustIn(ledger: Ledger): Trust {
   };
 }
 
-/** Ledger, index and key for a build. */
-export async function openRecords(machine: Machine, onNotice: (text: string) => void): Promise<Records> {
-  const ledger = await openUserLedger(machine, true);
+/**
+ * Ledger, index and key for a build.
+ *
+ * @param create `false`: nothing is made; where there is no ledger it throws `LEDGER_ABSENT`.
+ */
+export async function openRecords(
+  machine: Machine,
+  onNotice: (text: string) => void,
+  create: boolean,
+): Promise<Records> {
+  const ledger = await openUserLedger(machine, create);
   const index: ActionIndex = (await machine.index(onNotice)).actions;
   catchUpIndex(ledger, index);
   return {
