@@ -42,7 +42,7 @@ describe("a build", () => {
     const first = await checkout.build();
     expect(first).toMatchObject({ status: 0, stderr: "" });
     expect(first.summary).toMatchObject({ outcome: "ok", planned: 3, executed: 3, cached: 0, materialised: 1 });
-    expect(first.executed.sort()).toEqual(["join()", "strip(a)", "strip(b)"]);
+    expect([...first.executed].sort()).toEqual(["join()", "strip(a)", "strip(b)"]);
     expect(first.materialised).toEqual(["app"]);
     expect(checkout.read("app")).toBe("alpha\nbeta\n");
     expect(checkout.exists("obj")).toBe(false);
@@ -95,7 +95,7 @@ describe("a build", () => {
     checkout.write("src/a.txt", "# a\nalpha\n");
     const { summary, executed, cached } = await checkout.build();
     expect(executed).toEqual([]);
-    expect(cached.sort()).toEqual(["join()", "strip(a)"]);
+    expect([...cached].sort()).toEqual(["join()", "strip(a)"]);
     expect(summary).toMatchObject({ outcome: "ok", cached: 2, settled: 1, materialised: 1 });
     expect(checkout.read("app")).toBe("alpha\nbeta\n");
   });

@@ -24,9 +24,10 @@ let program: string | undefined;
 
 /**
  * begat as it is in `src` at this moment, bundled into a folder of its own. Bundled once for the same sources, however
- * many test processes ask.
+ * many test processes ask. BEGAT_E2E_PROGRAM names another bundle to try.
  */
 export function begatProgram(): string {
+  program ??= process.env.BEGAT_E2E_PROGRAM;
   if (program !== undefined) return program;
   const hash = createHash("sha256");
   for (const name of readdirSync(join(root, "src"), { recursive: true }) as string[]) {
@@ -38,10 +39,13 @@ export function begatProgram(): string {
   if (!existsSync(folder)) {
     mkdirSync(cache, { recursive: true });
     const draft = mkdtempSync(join(cache, "draft-"));
-    execFileSync(process.execPath, [join(root, "tools/bundle.mjs"), "--out", draft], { stdio: "pipe" });
-    // Of two that bundled at once the first wins; theirs are the same.
-    if (!existsSync(folder)) renameSync(draft, folder);
-    else rmSync(draft, { recursive: true });
+    try {
+      execFileSync(process.execPath, [join(root, "tools/bundle.mjs"), "--out", draft], { stdio: "pipe" });
+      // Of two that bundled at once the first wins; theirs are the same.
+      if (!existsSync(folder)) renameSync(draft, folder);
+    } finally {
+      rmSync(draft, { recursive: true, force: true });
+    }
   }
   program = join(folder, "begat.cjs");
   return program;
