@@ -21,6 +21,8 @@ export interface BackEnd {
   readonly containments: readonly Containment[];
   /** Large inputs are seen in place instead of being copied. */
   readonly bindsInputs: boolean;
+  /** Called while a launcher starts, before it gets its first command. */
+  prepare(slot: SlotPlaces): void;
   /** Shell text for a launcher's start. */
   setup(slot: SlotPlaces): string;
   placesOf(slot: SlotPlaces): RecipePlaces;

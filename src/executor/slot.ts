@@ -94,7 +94,7 @@ export class Slot implements SlotPlaces {
     for (const containment of choices) {
       emptyDirectory(`${this.directory}/io`);
       try {
-        this.#launcher = await Launcher.start({
+        const starting = Launcher.start({
           containment,
           shell,
           directory: this.directory,
@@ -105,6 +105,13 @@ export class Slot implements SlotPlaces {
           setup: backEnd.setup(this),
           nonce: randomBytes(16).toString("hex"),
         });
+        try {
+          backEnd.prepare(this);
+        } catch (error) {
+          await (await starting).close();
+          throw error;
+        }
+        this.#launcher = await starting;
         this.#containment = containment;
         return this.#launcher;
       } catch (error) {

@@ -165,11 +165,8 @@ export abstract class StagedExecutor implements Executor {
       const began = clock.monotonicMs();
       const timeoutMs = request.timeoutMs > 0 ? request.timeoutMs : this.limits.defaultTimeoutMs;
       let timedOutAfterMs: number | undefined;
-      const terminal = new AbortController();
-      const kill = () => {
-        terminal.abort();
-        slot.killCommand();
-      };
+      const terminal = request.interactive ? new AbortController() : undefined;
+      const kill = () => (terminal === undefined ? slot.killCommand() : terminal.abort());
       const timer =
         timeoutMs > 0
           ? setTimeout(() => {
@@ -180,7 +177,7 @@ export abstract class StagedExecutor implements Executor {
       signal.addEventListener("abort", kill, { once: true });
       let ended: LaunchedCommand;
       try {
-        ended = request.interactive
+        ended = terminal
           ? await runInteractively(this.#backEnd.interactiveCommand(run), slot.uid, terminal.signal)
           : await launcher.run(`${this.#backEnd.command(run)}; F $?`, this.limits.capturedBytes, options.onOutput);
       } finally {

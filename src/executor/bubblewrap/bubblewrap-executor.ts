@@ -1,6 +1,7 @@
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { accessSync, constants, existsSync, realpathSync } from "node:fs";
 import { dirname } from "node:path/posix";
+import { promisify } from "node:util";
 import type { BackEnd, SlotPlaces } from "../back-end.ts";
 import type { Capabilities, ExecutionRequest, Executor, Isolation } from "../executor.ts";
 import { ExecutorError } from "../executor.ts";
@@ -43,6 +44,13 @@ class BubblewrapBackEnd implements BackEnd {
   constructor(program: string, toolRoots: readonly string[]) {
     this.program = program;
     this.#toolRoots = toolRoots;
+  }
+
+  prepare(slot: SlotPlaces): void {
+    const etc = etcOf(slot);
+    if (this.#etcs.has(etc)) return;
+    makeSandboxEtc(etc);
+    this.#etcs.add(etc);
   }
 
   /** The arguments that do not change stay in the launcher, as its positional parameters. */
@@ -98,13 +106,13 @@ class BubblewrapBackEnd implements BackEnd {
   }
 
   #host(slot: SlotPlaces): SandboxHost {
-    const etc = `${dirname(slot.directory)}/etc`;
-    if (!this.#etcs.has(etc)) {
-      makeSandboxEtc(etc);
-      this.#etcs.add(etc);
-    }
-    return { etc, toolRoots: this.#toolRoots, disablesUserNamespaces: this.disablesUserNamespaces };
+    return { etc: etcOf(slot), toolRoots: this.#toolRoots, disablesUserNamespaces: this.disablesUserNamespaces };
   }
+}
+
+/** One for all slots of a staging root. */
+function etcOf(slot: SlotPlaces): string {
+  return `${dirname(slot.directory)}/etc`;
 }
 
 /** The first process of the sandbox; in an image as on the host. */
@@ -121,41 +129,41 @@ const UNISOLATED: Omit<Isolation, "backendVersion" | "uidDropped"> = {
 
 class BubblewrapExecutor extends StagedExecutor {
   readonly #backEnd: BubblewrapBackEnd;
-  readonly #version: string;
-  readonly #unusable: string | undefined;
+  readonly #program: string | undefined;
 
   constructor(options: BubblewrapExecutorOptions) {
     const program = options.bubblewrap ?? USUAL_PLACES.find(isExecutable);
-    const version = program === undefined ? undefined : versionOf(program);
     const isRoot = process.getuid?.() === 0;
     // A recipe's own user cannot go through directories that are closed to others.
     const toolRoots = (options.toolRoots ?? nodeRoot()).filter((root) => !isRoot || isReachableByAll(root));
     const backEnd = new BubblewrapBackEnd(program ?? "bwrap", toolRoots);
     super(options, backEnd);
     this.#backEnd = backEnd;
-    this.#version = version ?? "";
-    if (program === undefined) this.#unusable = `bubblewrap is not installed: none of ${USUAL_PLACES.join(", ")}`;
-    else if (version === undefined) this.#unusable = `${program} --version failed`;
+    this.#program = program;
   }
 
   protected async look(): Promise<Capabilities> {
-    const isolation: Isolation = { ...UNISOLATED, backendVersion: this.#version, uidDropped: this.dropsUser };
+    const nothing: Isolation = { ...UNISOLATED, backendVersion: "", uidDropped: this.dropsUser };
     const unusable = (finding: string): Capabilities => ({
       usable: false,
       findings: [finding],
-      isolation,
+      isolation: nothing,
       canaries: [],
     });
-    if (this.#unusable !== undefined) return unusable(this.#unusable);
+    if (this.#program === undefined) {
+      return unusable(`bubblewrap is not installed: none of ${USUAL_PLACES.join(", ")}`);
+    }
     const planted = plantCanaries(this.options.inputRoots);
     try {
-      let result = await this.#tryOut(planted.request, isolation);
+      const version = versionOf(this.#program);
+      let result = await this.#tryOut(planted.request, nothing);
       if (result.verdict === "executor-error") {
         this.#backEnd.disablesUserNamespaces = false;
         await this.restart();
-        result = await this.#tryOut(planted.request, isolation);
+        result = await this.#tryOut(planted.request, nothing);
       }
       if (result.verdict === "executor-error") return unusable(result.detail);
+      const isolation: Isolation = { ...nothing, backendVersion: await version };
       return this.#capabilities(judgeCanaries(result, this.dropsUser), isolation);
     } catch (error) {
       if (error instanceof ExecutorError && error.code === "EXECUTOR_UNUSABLE") return unusable(error.message);
@@ -201,11 +209,13 @@ function realpathOf(file: string): string {
   return existsSync(file) ? realpathSync(file) : file;
 }
 
-function versionOf(program: string): string | undefined {
+/** `unknown` when it does not say; whether it works is found out otherwise. */
+async function versionOf(program: string): Promise<string> {
   try {
-    return execFileSync(program, ["--version"], { encoding: "utf8", timeout: 10_000 }).trim().split(" ").pop();
+    const { stdout } = await promisify(execFile)(program, ["--version"], { timeout: 10_000 });
+    return stdout.trim().split(" ").pop() || "unknown";
   } catch {
-    return undefined;
+    return "unknown";
   }
 }
 

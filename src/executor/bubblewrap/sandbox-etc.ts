@@ -30,10 +30,13 @@ const TOOL_SETTINGS = [
   "protocols",
   "python3",
   "services",
-  "ssl/certs",
+  "ssl/certs/ca-certificates.crt",
+  "ssl/certs/ca-bundle.crt",
   "ssl/openssl.cnf",
   "texmf",
 ];
+/** Links to manual pages are half of /etc/alternatives. */
+const UNUSED = /\.[0-9][a-z]*\.gz$/;
 const TOOL_SETTINGS_PATTERN = /^(?:java-.*|python3\..*|maven|gcrypt|pki)$/;
 
 /** The same on every machine, so that a recipe that asks gets the same answers. */
@@ -56,7 +59,7 @@ export function makeSandboxEtc(to: string, from = "/etc"): void {
   chmodSync(to, 0o755);
   const more = readdirSync(from).filter((name) => TOOL_SETTINGS_PATTERN.test(name));
   for (const name of [...TOOL_SETTINGS, ...more].sort()) {
-    const slash = name.indexOf("/");
+    const slash = name.lastIndexOf("/");
     if (slash > 0) mkdirSync(`${to}/${name.slice(0, slash)}`, { recursive: true, mode: 0o755 });
     copy(`${from}/${name}`, `${to}/${name}`);
   }
@@ -72,7 +75,7 @@ function copy(from: string, to: string): void {
   } else if (stat.isDirectory()) {
     mkdirSync(to, { recursive: true });
     chmodSync(to, 0o755);
-    for (const name of readdirSync(from)) copy(`${from}/${name}`, `${to}/${name}`);
+    for (const name of readdirSync(from)) if (!UNUSED.test(name)) copy(`${from}/${name}`, `${to}/${name}`);
   } else if (stat.isFile() && (stat.mode & 0o004) !== 0) {
     // What others may not read is not for recipes either.
     copyFileSync(from, to);

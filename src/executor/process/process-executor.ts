@@ -9,6 +9,7 @@ const backEnd: BackEnd = {
   name: "process",
   containments: ["pid-namespace", "scan"],
   bindsInputs: false,
+  prepare: () => undefined,
   setup: () => "",
   placesOf: (slot) => ({ build: slot.build, home: `${slot.directory}/home`, tmp: `${slot.directory}/tmp` }),
   command({ request, environment, slot }) {
