@@ -1,0 +1,77 @@
+// Measures begat against its goals and, where it is on the machine, against ninja in the same run.
+//
+//   node bench/run.mjs [--quick] [--only NAME]... [--json] [--begat FILE]
+//
+// --quick        small sizes, one round: shows that everything runs, its numbers mean nothing
+// --only NAME    just these measures; `--only list` names them
+// --json         one JSON document instead of the table
+// --begat FILE   measure this begat.cjs instead of one bundled from the checkout
+//
+// The process exits with 0 whatever was missed: a benchmark on somebody's machine is no test.
+
+import { mkdirSync } from "node:fs";
+import { cpus, release, totalmem } from "node:os";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { Arena } from "./arena.mjs";
+import { bundleBegat, OUT } from "./bundles.mjs";
+import { coldMeasures } from "./cold-measures.mjs";
+import { limits } from "./limits.mjs";
+import { partMeasures } from "./part-measures.mjs";
+import { judge, table } from "./rows.mjs";
+import { warmMeasures } from "./warm-measures.mjs";
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    only: { type: "string", multiple: true },
+    json: { type: "boolean", default: false },
+    begat: { type: "string" },
+  },
+});
+const measures = [...partMeasures, ...coldMeasures, ...warmMeasures];
+const chosen = measures.filter(({ name }) => options.only === undefined || options.only.includes(name));
+if (chosen.length < (options.only?.length ?? 0)) {
+  console.log(`measures: ${measures.map(({ name }) => name).join(" ")}`);
+  process.exit(options.only?.includes("list") ? 0 : 2);
+}
+
+mkdirSync(OUT, { recursive: true });
+const begatCommand = options.begat === undefined ? bundleBegat() : [process.execPath, resolve(options.begat)];
+const arena = new Arena({ quick: options.quick, begatCommand });
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+]) {
+  process.on(signal, () => {
+    arena.close();
+    process.exit(code);
+  });
+}
+
+const judged = [];
+try {
+  for (const measure of chosen) {
+    const begin = performance.now();
+    judged.push(...(await rowsOf(measure)).map((row) => judge({ ...row, limit: limits[row.name] })));
+    process.stderr.write(`bench: ${measure.name} ${((performance.now() - begin) / 1000).toFixed(1)} s\n`);
+  }
+} finally {
+  arena.close();
+}
+
+/** A measure that breaks must not take the others with it, and must not go unseen. */
+async function rowsOf(measure) {
+  try {
+    return await measure.run(arena);
+  } catch (error) {
+    process.exitCode = 1;
+    process.stderr.write(`bench: ${measure.name}: ${error.stack}\n`);
+    const skipped = String(error.message).split("\n")[0];
+    return measure.rows.map((name) => ({ name, measure: name, unit: "ms", peerName: "", skipped }));
+  }
+}
+
+const machine = `${cpus().length} x ${cpus()[0]?.model ?? "?"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}, Node ${process.version}`;
+if (options.json) console.log(JSON.stringify({ machine, quick: options.quick, rows: judged }, null, 2));
+else console.log(`${machine}${options.quick ? " (--quick: these numbers mean nothing)" : ""}\n\n${table(judged)}`);

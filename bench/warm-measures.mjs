@@ -1,0 +1,189 @@
+// Builds that find almost everything done: what a user waits for all day.
+
+import { existsSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { takeTurns } from "./samples.mjs";
+import { independent, independentQuick, kibibyte } from "./workloads.mjs";
+
+/** A build that must find nothing to do. */
+function nullBegat(begat, executor) {
+  return () => {
+    const measured = begat.build(executor);
+    if (!measured.counts().nothing) throw new Error(`a null build did something: ${measured.counts().last}`);
+    return measured;
+  };
+}
+
+function nullNinja(ninja) {
+  return () => {
+    const measured = ninja.build();
+    if (!measured.nothing) throw new Error(`ninja's null build did something: ${measured.output.slice(-200)}`);
+    return measured;
+  };
+}
+
+/** The first builds, whose time is nobody's concern here. */
+function prepare(begat, ninja, executor, chores) {
+  const { executed, last } = begat.build(executor).counts();
+  if (executed !== chores) throw new Error(`begat ran ${executed} of ${chores} chores: ${last}`);
+  ninja?.build();
+  // The first build that finds nothing to do may still put down what it has learnt.
+  begat.build(executor);
+  ninja?.build();
+}
+
+function nullMeasure(name, full, small, rounds, ratio, mostMB) {
+  return {
+    name,
+    rows: mostMB === undefined ? [name] : [name, `${name}-rss`],
+    async run(arena) {
+      const count = arena.size(full, small);
+      return arena.contest(
+        (folder) => independentQuick(folder, count),
+        (begat, ninja, { chores }) => {
+          prepare(begat, ninja, "process", chores);
+          const rss = [];
+          const theirRss = [];
+          const idle = nullBegat(begat, "process");
+          const [mine, theirs] = takeTurns(arena.rounds(rounds), [
+            () => {
+              const { wallMs, rssBytes } = idle();
+              if (rssBytes !== undefined) rss.push(rssBytes / 1e6);
+              return wallMs;
+            },
+            ninja &&
+              (() => {
+                const { wallMs, rssBytes } = nullNinja(ninja)();
+                if (rssBytes !== undefined) theirRss.push(rssBytes / 1e6);
+                return wallMs;
+              }),
+          ]);
+          const title = `null, ${count} chores, new process`;
+          const rows = [
+            { name, measure: title, unit: "ms", begat: mine, peer: theirs, peerName: "ninja", goal: { ratio } },
+          ];
+          if (mostMB !== undefined) {
+            const row = {
+              name: `${name}-rss`,
+              measure: `${title}, peak RSS`,
+              unit: "MB",
+              peerName: "ninja",
+              goal: { most: mostMB },
+            };
+            if (rss.length === 0) rows.push({ ...row, skipped: "there is no C compiler to build run-once.c with" });
+            else rows.push({ ...row, begat: rss, peer: ninja && theirRss });
+          }
+          return rows;
+        },
+      );
+    },
+  };
+}
+
+/** Restoring, one changed leaf, and touching, all in one workspace of 1,000 chores. */
+const thousand = {
+  name: "thousand",
+  rows: ["null-1000", "leaf-process", "leaf-bubblewrap", "restored-1000", "touched"],
+  async run(arena) {
+    const count = arena.size(1000, 20);
+    return arena.contest(
+      (folder) => independent(folder, count),
+      (begat, ninja, { chores, leaf }) => {
+        prepare(begat, ninja, "process", chores);
+        let edits = 0;
+        const changeLeaf = (executor) => () => {
+          writeFileSync(join(begat.workspace, leaf), kibibyte(`edit ${edits++}`));
+          const { wallMs, counts } = begat.build(executor);
+          if (counts().executed !== 1) throw new Error(`one leaf changed, and begat did: ${counts().last}`);
+          return wallMs;
+        };
+        const idle = nullBegat(begat, "process");
+        const [nulls, theirNulls, leaves] = takeTurns(arena.rounds(9), [
+          () => idle().wallMs,
+          ninja && (() => nullNinja(ninja)().wallMs),
+          changeLeaf("process"),
+        ]);
+        const [restored] = takeTurns(arena.rounds(5), [
+          () => {
+            begat.removeOutputs();
+            const { wallMs, counts } = begat.build("process");
+            if (counts().executed > 0) throw new Error(`begat ran chores instead of restoring: ${counts().last}`);
+            if (!existsSync(join(begat.workspace, "out/0/f0"))) throw new Error("begat did not restore out/0/f0");
+            return wallMs;
+          },
+        ]);
+        const touch = new Date();
+        utimesSync(join(begat.workspace, leaf), touch, touch);
+        const ran = startedChores(begat.build("process", "--json").output);
+        // The sandbox last: results made without one do not count inside it, so everything runs once more.
+        let sandboxed;
+        let sandboxedNulls;
+        if (arena.bubblewrap !== undefined) {
+          begat.build("bubblewrap");
+          begat.build("bubblewrap");
+          const sandboxedIdle = nullBegat(begat, "bubblewrap");
+          [sandboxedNulls, sandboxed] = takeTurns(arena.rounds(9), [
+            () => sandboxedIdle().wallMs,
+            changeLeaf("bubblewrap"),
+          ]);
+        }
+        const againstNull = { unit: "ms", peerName: "null build", goal: { ratio: 1.5 } };
+        return [
+          {
+            name: "null-1000",
+            measure: `null, ${count} chores, new process`,
+            unit: "ms",
+            begat: nulls,
+            peer: theirNulls,
+            peerName: "ninja",
+          },
+          {
+            ...againstNull,
+            name: "leaf-process",
+            measure: `one leaf of ${count} changed, process`,
+            begat: leaves,
+            peer: nulls,
+          },
+          {
+            ...againstNull,
+            name: "leaf-bubblewrap",
+            measure: `one leaf of ${count} changed, bubblewrap`,
+            begat: sandboxed,
+            peer: sandboxedNulls,
+            skipped: sandboxed ? undefined : "there is no bwrap on this machine",
+          },
+          {
+            name: "restored-1000",
+            measure: `outputs of ${count} chores restored`,
+            unit: "ms",
+            begat: restored,
+            peerName: "",
+            goal: { most: 400 },
+          },
+          {
+            name: "touched",
+            measure: "one source touched, not changed",
+            unit: "chores",
+            begat: [ran],
+            peerName: "",
+            goal: { most: 0 },
+          },
+        ];
+      },
+    );
+  },
+};
+
+/** Chores that a build with --json started. */
+function startedChores(output) {
+  const events = output.split("\n").filter((line) => line.startsWith("{"));
+  if (!events.some((line) => JSON.parse(line).type === "build-finished"))
+    throw new Error("no end of the build in --json");
+  return events.filter((line) => JSON.parse(line).type === "chore-started").length;
+}
+
+export const warmMeasures = [
+  nullMeasure("null-10k", 10_000, 50, 11, 2.0, undefined),
+  thousand,
+  nullMeasure("null-100k", 100_000, 100, 7, 1.0, 350),
+];

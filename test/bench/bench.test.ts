@@ -1,0 +1,52 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+
+const program = join(import.meta.dirname, "../../bench/run.mjs");
+const scratch = mkdtempSync(join(tmpdir(), "begat-bench-test-"));
+const env = { ...process.env, TMPDIR: scratch };
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** Every goal has its row, whatever this machine can measure; how each begins. */
+const ROWS = [
+  "begat --version",
+  "parse and evaluate 200 dictums",
+  "sign and record one execution, CPU",
+  "cold, 20 x cp, process",
+  "cold, 20 x cp, bubblewrap",
+  "chain of 5, a step, bubblewrap",
+  "chain of 5, a step, process",
+  "cold, 10 layers x 3, process",
+  "null, 10 layers x 3",
+  "cold, C project of 4 files, bubblewrap",
+  "cold, 2 x 1 MiB cp + sha256sum, process",
+  "cold, 2 x 1 MiB cp + sha256sum, bubblewrap",
+  "restored, 2 x 1 MiB",
+  "null, 50 chores, new process",
+  "null, 20 chores, new process",
+  "one leaf of 20 changed, process",
+  "one leaf of 20 changed, bubblewrap",
+  "outputs of 20 chores restored",
+  "one source touched, not changed",
+  "null, 100 chores, new process",
+  "null, 100 chores, new process, peak RSS",
+];
+
+test("every goal has a row, and nothing is left behind", { timeout: 120_000 }, () => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, "--quick"], { env, encoding: "utf8" });
+  expect(status, stderr).toBe(0);
+  const rows = stdout.split("\n").filter((line) => line.startsWith("| "));
+  expect(rows.map((row) => row.split("|")[1]?.trim())).toEqual(["measure", ...ROWS]);
+  // A number, or the reason why there is none.
+  for (const row of rows.slice(1)) expect(row).toMatch(/\d(?: ms| s| MB| ran)\b|not measured/);
+  expect(readdirSync(scratch)).toEqual([]);
+});
+
+test("a measure nobody knows is refused with the names of those there are", () => {
+  const { status, stdout } = spawnSync(process.execPath, [program, "--only", "warp"], { encoding: "utf8" });
+  expect(status).toBe(2);
+  expect(stdout).toMatch(/^measures: .*\bnull-100k\b/);
+});
