@@ -32,6 +32,8 @@ export interface BackEnd {
     readonly environment: readonly (readonly [string, string])[];
     readonly slot: SlotPlaces;
     readonly bound: readonly BoundInput[];
+    /** How long a process that outlives the recipe may take to end by itself; hundredths of a second. */
+    readonly patience: number;
   }): string;
   /** Argument vector for a recipe that has the terminal; run by begat itself. */
   interactiveCommand(run: Parameters<BackEnd["command"]>[0]): {

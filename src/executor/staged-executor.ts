@@ -15,7 +15,7 @@ import {
 } from "./executor.ts";
 import { runInteractively } from "./interactive-run.ts";
 import type { LaunchedCommand } from "./launcher/launcher.ts";
-import type { Containment } from "./launcher/launcher-command.ts";
+import { type Containment, PATIENCE } from "./launcher/launcher-command.ts";
 import { DEFAULT_LIMITS, type ExecutorLimits } from "./limits.ts";
 import { sweepBuildRoot } from "./outputs/build-root-sweep.ts";
 import { type CollectedOutputs, OutputCollector } from "./outputs/output-collector.ts";
@@ -94,14 +94,15 @@ export abstract class StagedExecutor implements Executor {
     request: ExecutionRequest,
     isolation: Isolation,
     options: ExecutionOptions,
+    patience = PATIENCE,
   ): Promise<ExecutionResult> {
     const seat = await this.#pool.take(options.signal, request.label);
     try {
-      const first = await this.#attempt(seat.slot(), request, isolation, options);
+      const first = await this.#attempt(seat.slot(), request, isolation, options, patience);
       if (first !== "staging full") return first;
       const disk = seat.diskSlot();
       this.options.onNotice?.(`${request.label} does not fit into memory; it runs again on disk`);
-      const second = await this.#attempt(disk, request, isolation, options);
+      const second = await this.#attempt(disk, request, isolation, options, patience);
       if (second !== "staging full") return second;
       throw new ExecutorError("EXECUTOR_STAGING_FULL", `${request.label} does not fit into ${disk.directory}`);
     } finally {
@@ -141,6 +142,7 @@ export abstract class StagedExecutor implements Executor {
     request: ExecutionRequest,
     isolation: Isolation,
     options: ExecutionOptions,
+    patience: number,
   ): Promise<ExecutionResult | "staging full"> {
     const { signal } = options;
     const cancelled = () => new ExecutorError("EXECUTOR_CANCELLED", `${request.label} was cancelled`);
@@ -153,7 +155,7 @@ export abstract class StagedExecutor implements Executor {
       const staged = inputs.paths;
       if (signal.aborted) throw cancelled();
       const environment = recipeEnvironment(request, this.#backEnd.placesOf(slot));
-      const run = { request, environment, slot, bound: inputs.bound };
+      const run = { request, environment, slot, bound: inputs.bound, patience };
 
       const endTurn = await options.turn?.();
       if (signal.aborted) {

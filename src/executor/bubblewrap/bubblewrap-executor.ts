@@ -73,7 +73,7 @@ class BubblewrapBackEnd implements BackEnd {
         : shellWords([...isolationArguments(host), ...imageRootArguments(request.imageRoot), ...placesArguments(slot)]);
     const [environment, argv] = commandWithEnvironment(request.argv, run.environment);
     const words = [...this.#runArguments({ ...run, environment }), "--new-session"];
-    const tail = `-- ${INIT_SHELL} -c "$I" begat ${shellWords(argv)} </dev/null`;
+    const tail = `-- ${INIT_SHELL} -c "$I" ${run.patience} ${shellWords(argv)} </dev/null`;
     const command = `${shellWord(this.program)} ${fixed} ${shellWords(words)} ${tail}`;
     const limits = limitsOf(request.resources);
     return limits === "" ? command : `( ${limits}${command} )`;
@@ -86,7 +86,7 @@ class BubblewrapBackEnd implements BackEnd {
     const isolation = [...isolationArguments(host), ...root, ...placesArguments(run.slot)];
     const [environment, command] = commandWithEnvironment(run.request.argv, run.environment);
     const argv = [this.program, ...isolation, ...this.#runArguments({ ...run, environment }), "--"];
-    const init = [INIT_SHELL, "-c", SANDBOX_INIT.replaceAll(">&3", ">/dev/null"), "begat", ...command];
+    const init = [INIT_SHELL, "-c", SANDBOX_INIT.replaceAll(">&3", ">/dev/null"), String(run.patience), ...command];
     return { argv: [...argv, ...init], env: {}, cwd: "/" };
   }
 
@@ -174,7 +174,8 @@ class BubblewrapExecutor extends StagedExecutor {
   }
 
   #tryOut(request: ExecutionRequest, isolation: Isolation) {
-    return this.run(request, isolation, { signal: new AbortController().signal });
+    // What the canaries leave behind does not end by itself: nothing to wait for.
+    return this.run(request, isolation, { signal: new AbortController().signal }, 0);
   }
 
   #capabilities(canaries: Capabilities["canaries"], isolation: Isolation): Capabilities {

@@ -105,7 +105,7 @@ export function launcherSetup(spec: LauncherSpec): string {
     "unset PWD OLDPWD",
     LEFT_BEHIND,
     KILL_OTHERS,
-    `F() { s=$1; n=0; ${spec.containment === "pid-namespace" ? "set -- /proc/[0-9]*; [ $# = 1 ] || { L; K; }; " : ""}` +
+    `F() { s=$1; n=0; ${spec.containment === "pid-namespace" ? `set -- /proc/[0-9]*; [ $# = 1 ] || { L ${PATIENCE}; K; }; ` : ""}` +
       `printf '\\001${spec.nonce}:%03d:%05d\\n' $s $n; printf '\\001${spec.nonce}:%03d:%05d\\n' $s $n >&2; }`,
     spec.setup,
   ];
@@ -114,22 +114,25 @@ export function launcherSetup(spec: LauncherSpec): string {
 
 /**
  * Shell functions for whoever is the first process of a PID namespace. `T` reads the time into `t`, hundredths of a
- * second. `A` counts the living others into `a`, their names into `w`. `L` does so until they are gone or 50 ms have
- * passed; then it leaves the count in `n` and names them in the report. Only built-ins: a fork could fail where a fork
- * bomb has just run.
+ * second. `A` counts the living others into `a`, their names into `w`. `L` does so until they are gone or its argument's
+ * time has passed; then it leaves the count in `n` and names them in the report. Only built-ins: a fork could fail where
+ * a fork bomb has just run.
  */
 const LEFT_BEHIND =
   'T() { read -r t _ </proc/uptime; t=${t%.*}${t#*.}; }; A() { a=0; w=; for p in /proc/[0-9]*; do [ "$p" = /proc/1 ] || ' +
   '{ read -r l 2>/dev/null <"$p/stat" && case "$l" in *") Z "*|*") X "*) ;; ' +
   '*) a=$((a+1)); l=${l#*(}; w="$w ${l%%)*}";; esac; }; done; }; ' +
-  "L() { n=0; T; e=$((t+5)); while A; [ $a != 0 ] && [ $t -lt $e ]; do T; done; " +
+  "L() { n=0; T; e=$((t+$1)); while A; [ $a != 0 ] && [ $t -lt $e ]; do T; done; " +
   '[ $a = 0 ] || { n=$a; echo "left $n$w" >&3; }; }';
+
+/** A child that is about to end is not left behind: what is given to it, hundredths of a second. */
+export const PATIENCE = 5;
 
 /** Kills all others in the PID namespace and waits until they are dead. */
 const KILL_OTHERS = "K() { while [ $a != 0 ]; do kill -9 -1 2>/dev/null; A; done; }";
 
 /**
- * The first process inside a sandbox: runs its arguments, then reports what they left behind. When it ends, the kernel
- * kills the rest, and bubblewrap returns only after that, since this is PID 1 itself.
+ * The first process inside a sandbox: runs its arguments, then reports what they left behind; its name is the patience
+ * it has. When it ends, the kernel kills the rest, and bubblewrap returns only after that, since this is PID 1 itself.
  */
-export const SANDBOX_INIT = `unset PWD OLDPWD; echo begun >&3; "$@" 3>&-; s=$?; set -- /proc/[0-9]*; [ $# = 1 ] || { ${LEFT_BEHIND}; L; }; exit $s`;
+export const SANDBOX_INIT = `unset PWD OLDPWD; echo begun >&3; "$@" 3>&-; s=$?; set -- /proc/[0-9]*; [ $# = 1 ] || { ${LEFT_BEHIND}; L $0; }; exit $s`;
