@@ -21,6 +21,8 @@ export interface CollectorOptions {
   readonly maxSizeBytes: number;
   /** Blobs an unpruned ledger entry needs to be verified. */
   readonly isRequired?: (hash: Sha256) => boolean;
+  /** Only says what would go. */
+  readonly dryRun?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -76,8 +78,8 @@ class Collection {
   }
 
   async run(): Promise<CollectionResult> {
-    const { index, maxSizeBytes } = this.#options;
-    const leftovers = this.#removeLeftovers();
+    const { index, maxSizeBytes, dryRun } = this.#options;
+    const leftovers = dryRun ? 0 : this.#removeLeftovers();
     // A build that begins after this is seen before the trash is emptied.
     const protection = index.leases.protection();
     const decisions = planCollection({
@@ -87,6 +89,7 @@ class Collection {
       isRequired: this.#isRequired,
       maxSizeBytes,
     });
+    if (dryRun) return summary(decisions, leftovers);
     const doomed = decisions.filter((decision) => decision.remove);
     if (doomed.length > 0) this.#fs.makeDirectory(this.#layout.trash);
     for (const { hash } of doomed) this.#move(this.#layout.blob(hash), this.#layout.trashed(hash));

@@ -80,6 +80,7 @@ export async function cacheGc(
     cacheHome: machine.directories.cacheHome,
     index: await machine.index(),
     maxSizeBytes: options.maxSizeBytes,
+    dryRun: options.dryRun,
     // What a travail needs to be verified stands in the ledger itself, as manifests; no blob is needed for it.
     isRequired: (_hash: Sha256) => false,
   });
