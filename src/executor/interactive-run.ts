@@ -3,18 +3,22 @@ import { constants } from "node:os";
 import { ExecutorError } from "./executor.ts";
 import type { LaunchedCommand } from "./launcher/launcher.ts";
 import { OutputCapture } from "./launcher/output-capture.ts";
+import { killSurvivors, processesOfUser, processesUnder } from "./launcher/process-table.ts";
 
 /**
  * Runs a recipe that has the terminal: attribute `interactive`. It is begat's own child, in its process group, so that
  * Ctrl-C and job control reach it; its output goes to the terminal and is not kept.
+ *
+ * @param slot What it leaves is found by its user or, where it has none of its own, by the slot's directory.
  */
 export async function runInteractively(
   command: { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>>; readonly cwd: string },
-  uid: number | undefined,
+  slot: { readonly uid: number | undefined; readonly directory: string },
   signal: AbortSignal,
 ): Promise<LaunchedCommand> {
-  const [program, ...rest] = command.argv as [string, ...string[]];
-  const child = spawn(program, rest, {
+  const { uid, directory } = slot;
+  const before = new Set(survivorsOf(slot).map(({ pid }) => pid));
+  const child = spawn("/bin/sh", ["-c", 'umask 022; exec "$@"', "sh", ...command.argv], {
     cwd: command.cwd,
     env: command.env,
     stdio: "inherit",
@@ -25,13 +29,19 @@ export async function runInteractively(
   try {
     const status = await new Promise<number>((resolve, reject) => {
       child.once("error", (cause) =>
-        reject(new ExecutorError("EXECUTOR_UNUSABLE", `${program} was not started`, { cause })),
+        reject(new ExecutorError("EXECUTOR_UNUSABLE", `no shell was started in ${directory}`, { cause })),
       );
       child.once("exit", (code, name) => resolve(code ?? 128 + (name === null ? 0 : constants.signals[name])));
     });
+    const leftNames = await killSurvivors(() => survivorsOf(slot).filter(({ pid }) => !before.has(pid)));
     const nothing = () => new OutputCapture(Buffer.alloc(1), 1, 0, undefined);
-    return { status, lost: false, leftCount: 0, leftNames: [], begun: true, stdout: nothing(), stderr: nothing() };
+    const streams = { stdout: nothing(), stderr: nothing() };
+    return { status, lost: false, leftCount: leftNames.length, leftNames, begun: true, ...streams };
   } finally {
     signal.removeEventListener("abort", kill);
   }
+}
+
+function survivorsOf({ uid, directory }: { readonly uid: number | undefined; readonly directory: string }) {
+  return uid === undefined ? processesUnder(directory) : processesOfUser(uid);
 }

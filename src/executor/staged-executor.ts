@@ -180,7 +180,7 @@ export abstract class StagedExecutor implements Executor {
       let ended: LaunchedCommand;
       try {
         ended = terminal
-          ? await runInteractively(this.#backEnd.interactiveCommand(run), slot.uid, terminal.signal)
+          ? await runInteractively(this.#backEnd.interactiveCommand(run), slot, terminal.signal)
           : await launcher.run(`${this.#backEnd.command(run)}; F $?`, this.limits.capturedBytes, options.onOutput);
       } finally {
         clearTimeout(timer);

@@ -243,6 +243,30 @@ export function executorContract(name: string, make: () => ExecutorUnderTest): v
       await Promise.all(outcomes);
       expect(begun).toBe(under.executor.slots);
     });
+    test("asks for its turn once inputs are staged, and hands it back when the recipe has ended", async () => {
+      const events: string[] = [];
+      const turn = async () => {
+        events.push("asked");
+        return () => void events.push("back");
+      };
+      const parts = { files: { a: "1" }, outputs: ["b"] };
+      const onOutput = () => void events.push("printed");
+      await under.executor.execute(request("print", parts), { signal: never, turn, onOutput });
+      expect([events[0], events.at(-1)]).toEqual(["asked", "back"]);
+      expect(events.filter((event) => event === "back")).toEqual(["back"]);
+
+      const stop = new AbortController();
+      const unneeded = under.executor.execute(request("nothing"), {
+        signal: stop.signal,
+        turn: async () => {
+          stop.abort();
+          return () => void events.push("back unused");
+        },
+      });
+      await expect(unneeded).rejects.toMatchObject({ code: "EXECUTOR_CANCELLED" });
+      expect(events.at(-1)).toBe("back unused");
+    });
+
     test("queues what is more than its slots", async () => {
       const parts = { files: { a: "1" }, outputs: ["b"] };
       const results = await Promise.all(Array.from({ length: 7 }, () => run("copy", parts)));

@@ -4,7 +4,7 @@ import { Socket } from "node:net";
 import { ExecutorError } from "../executor.ts";
 import { type LauncherSpec, launcherArguments, launcherSetup, markBytes, markPrefix } from "./launcher-command.ts";
 import { OutputCapture } from "./output-capture.ts";
-import { killProcess, listProcesses, processesOfUser, processesUnder } from "./process-table.ts";
+import { killProcess, killSurvivors, listProcesses, processesOfUser, processesUnder } from "./process-table.ts";
 
 export interface LaunchedCommand {
   /** As the shell has it: 128 and the signal's number for a command that a signal ended; `undefined` when killed. */
@@ -133,7 +133,7 @@ export class Launcher {
     let mark = await this.#untilMark(command, captures);
     let leftNames: string[] = [];
     if (this.#spec.containment === "scan") {
-      leftNames = await this.#killStragglers();
+      leftNames = await killSurvivors(() => this.#stragglers());
       // Whatever they printed before they died comes before this second mark.
       if (leftNames.length > 0 && this.alive) await this.#untilMark("F 0", captures);
     }
@@ -264,19 +264,5 @@ export class Launcher {
     const launcher = this.#child.pid as number;
     const found = this.#spec.user ? processesOfUser(this.#spec.user.uid) : processesUnder(this.#spec.directory);
     return found.filter((entry) => entry.pid !== launcher && entry.pid !== this.#guardian);
-  }
-
-  async #killStragglers(): Promise<string[]> {
-    const names: string[] = [];
-    for (let round = 0; ; round++) {
-      const found = this.#stragglers();
-      if (found.length === 0) return names;
-      // The first rounds let those end that are ending anyway.
-      if (round >= 4) {
-        if (round === 4) names.push(...found.map((entry) => entry.command));
-        for (const entry of found) killProcess(entry.pid);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 4));
-    }
   }
 }

@@ -73,3 +73,23 @@ export function killProcess(pid: number): void {
     // It has ended by itself, which is what was wanted.
   }
 }
+
+/** Rounds of looking, some 4 ms each, before those that are still there count as left behind. */
+const PATIENT_ROUNDS = 10;
+
+/**
+ * Kills what `find` finds until it finds nothing. Answers the names of those that had not ended by themselves within
+ * the first rounds.
+ */
+export async function killSurvivors(find: () => readonly ProcessEntry[]): Promise<string[]> {
+  let names: string[] = [];
+  for (let round = 0; ; round++) {
+    const found = find();
+    if (found.length === 0) return names;
+    if (round >= PATIENT_ROUNDS) {
+      if (round === PATIENT_ROUNDS) names = found.map(({ command }) => command);
+      for (const { pid } of found) killProcess(pid);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 4));
+  }
+}

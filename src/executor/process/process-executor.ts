@@ -21,8 +21,13 @@ const backEnd: BackEnd = {
     return limits === "" ? enter + run : `${enter}( ${limits}${run} )`;
   },
   interactiveCommand({ request, environment, slot }) {
-    const env = Object.fromEntries(environment);
-    return { argv: request.argv, env, cwd: workingDirectory(slot, request.directory) };
+    // Through env(1), since the shell in between would drop some names.
+    const variables = environment.map(([name, value]) => `${name}=${value}`);
+    return {
+      argv: ["/usr/bin/env", "-i", ...variables, ...request.argv],
+      env: {},
+      cwd: workingDirectory(slot, request.directory),
+    };
   },
 };
 
@@ -32,10 +37,11 @@ function workingDirectory(slot: SlotPlaces, directory: string): string {
 
 /** Shell text that sets what a recipe declared it needs as what it may have. */
 export function limitsOf(resources: Readonly<Record<string, number>>): string {
+  // Of data, not of address space: V8, Go and sanitisers reserve far more of that than they use.
   const memory = resources.memory;
   const pids = resources.pids;
   return (
-    (memory === undefined ? "" : `ulimit -v ${Math.ceil(memory / 1024)}; `) +
+    (memory === undefined ? "" : `ulimit -d ${Math.ceil(memory / 1024)}; `) +
     (pids === undefined ? "" : `ulimit -u ${pids} 2>/dev/null || ulimit -p ${pids}; `)
   );
 }
