@@ -72,8 +72,14 @@ async function evaluateAnew(
   const host = new CheckoutHost(checkout, options.env);
   const parsed = new ParsedFiles();
   const declared = declaredSources(request, host, parsed);
-  if (declared.diagnostics.some(({ severity }) => severity === "error"))
-    return { ok: false, diagnostics: declared.diagnostics };
+  if (declared.diagnostics.some(({ severity }) => severity === "error")) {
+    // Nothing is fetched then, but whatever else is wrong is told in the same breath.
+    const all = evaluatePlan(checkout, host, { ...request, key, parsed, alsoReads: [] });
+    return {
+      ok: false,
+      diagnostics: all.ok ? declared.diagnostics : certainMistakes(all.diagnostics, declared.sources),
+    };
+  }
   const ready = await provideSources(rooms, declared.sources, listener, signal);
   const evaluated = evaluatePlan(checkout, host, {
     ...request,
@@ -98,6 +104,12 @@ async function evaluateAnew(
   }
   const loaded: LoadedPlan = { plan: evaluated.plan, facts: evaluated.facts, id };
   return { ok: true, loaded, state, hosts, ingested: ready.filter((source) => source.ingested) };
+}
+
+/** Without what a source that is not here yet may bring. */
+function certainMistakes(diagnostics: readonly Diagnostic[], sources: readonly SourceRequest[]): readonly Diagnostic[] {
+  const uncertain = ["EVAL_FILE_MISSING", "EVAL_FILE_UNREADABLE", "EVAL_GLOB_EMPTY"];
+  return sources.length === 0 ? diagnostics : diagnostics.filter(({ code }) => !uncertain.includes(code));
 }
 
 async function provideSources(
