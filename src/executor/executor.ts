@@ -86,7 +86,7 @@ export type Verdict =
 /** The isolation an execution had: what was measured, not what was asked for. Goes into the travail. */
 export interface Isolation {
   readonly level: IsolationLevel;
-  readonly backend: "bubblewrap" | "docker" | "process" | "server";
+  readonly backend: "bubblewrap" | "docker" | "process" | "server" | "hermetic";
   readonly backendVersion: string;
   readonly namespaces: readonly string[];
   readonly network: "none" | "host";

@@ -1,4 +1,4 @@
-import { BegatError, explain, hintOf, type IsolationLevel, invariant, type WorkspacePath } from "../base/index.ts";
+import { BegatError, explain, hintOf, invariant, type WorkspacePath } from "../base/index.ts";
 import { type Executor, ExecutorError } from "../executor/index.ts";
 import { CheckoutOutputs } from "./checkout-outputs.ts";
 import { ChoreActions } from "./chore-action.ts";
@@ -7,7 +7,9 @@ import { adoptOwnOutput, type RunContext, type RunOutcome, reportOf, runChore } 
 import { ChoreStatuses, STATUS } from "./chore-status.ts";
 import { decide, type Verdict } from "./decide.ts";
 import type { Decision, EventListener, FailureReport } from "./events.ts";
-import type { Plan } from "./plan.ts";
+import { imageRootOf } from "./image-run.ts";
+import { type Levels, requiredLevel } from "./levels.ts";
+import { imageProperty, type Plan } from "./plan.ts";
 import type { Prepared } from "./prepare.ts";
 import { Progress } from "./progress.ts";
 import { ReadyQueue, upwardRanks } from "./ready-queue.ts";
@@ -65,7 +67,7 @@ export class BuildRun {
     rooms: BuildRooms,
     options: BuildOptions,
     recorder: Recorder,
-    minimum: IsolationLevel,
+    levels: Levels,
     listener: EventListener,
     signal: AbortSignal,
   ) {
@@ -84,6 +86,7 @@ export class BuildRun {
         return recorder.opened?.ledger.manifest(digest.hash);
       },
       options.timeoutMs,
+      prepared.loaded.facts.imageSpecs,
     );
     this.#context = {
       plan,
@@ -93,7 +96,8 @@ export class BuildRun {
       actions: this.actions,
       recorder,
       listener,
-      minimum,
+      levels,
+      specs: prepared.loaded.facts.imageSpecs,
       signal,
       turn: (chore, resources) => this.#turn(chore, resources),
     };
@@ -118,7 +122,7 @@ export class BuildRun {
 
   /** Marks what must be looked at: chores with changed sources, without a settled result, or asked for. */
   async begin(changedSources: ReadonlySet<number>): Promise<readonly number[]> {
-    const { options, minimum } = this.#context;
+    const { options, levels } = this.#context;
     for (const path of changedSources) this.#changedPaths[path] = 1;
     for (let chore = 0; chore < this.#plan.choreCount; chore++) {
       if (!this.statuses.isNeeded(chore)) continue;
@@ -127,11 +131,11 @@ export class BuildRun {
       if (
         this.#mustRun.has(chore) ||
         !this.#state.settled[chore] ||
-        !this.#state.hasLevel(chore, minimum) ||
+        !this.#state.hasLevel(chore, requiredLevel(this.#plan, chore, levels)) ||
         this.#hasChangedInput(chore)
       ) {
         this.#dirty.add(chore);
-        if (!this.#state.hasLevel(chore, minimum)) this.#state.seqs[chore] = 0;
+        if (!this.#state.hasLevel(chore, requiredLevel(this.#plan, chore, levels))) this.#state.seqs[chore] = 0;
       }
     }
     for (const [chore, entries] of this.#wantedOf) {
@@ -232,8 +236,9 @@ export class BuildRun {
     if (broken !== undefined) return this.#skip(chore, broken);
     if (this.#plan.columns.fixpoint[chore]) await adoptOwnOutput(this.#context, chore);
     const isDirty = this.#dirty.has(chore) || this.#hasChangedInput(chore);
-    const { recorder, minimum } = this.#context;
+    const { recorder, levels } = this.#context;
     const question = { chore, isDirty, mustRun: this.#mustRun.get(chore) };
+    const minimum = requiredLevel(this.#plan, chore, levels);
     const verdict = await decide(question, this.#plan, this.#state, this.actions, minimum, () => recorder.records());
     switch (verdict.act) {
       case "settle":
@@ -331,16 +336,25 @@ export class BuildRun {
   /** Puts `chore` behind makers of inputs that the store has lost; answers whether there are any. */
   #reviveProducers(chore: number, verdict: Executable): boolean {
     const { blobs } = this.#context.rooms;
-    const made = verdict.described.request.inputs.filter((input) => "blob" in input.from && !blobs.has(input.digest));
-    if (made.length === 0) return false;
+    const isImage = this.#plan.has(chore, "image");
+    // An image fetches its packages itself.
+    const made = verdict.described.request.inputs.filter(
+      ({ path, from, digest }) =>
+        "blob" in from && !(isImage && path.startsWith(".begat/image/")) && !blobs.has(digest),
+    );
     const makers = new Set<number>();
+    if (imageRootOf(this.#context, chore) === "missing") {
+      const image = this.#plan.propertyId(imageProperty(this.#plan.imageOf(chore)));
+      if (image !== undefined) makers.add(this.#plan.columns.producer[image] as number);
+    }
+    if (made.length === 0 && makers.size === 0) return false;
     for (const entry of this.#plan.inputsOf(chore)) {
       const maker = this.#plan.columns.producer[entry >>> 1] as number;
       const name = this.#plan.path(entry >>> 1);
       if (maker >= 0 && maker !== chore && made.some(({ path }) => path === name || path.startsWith(`${name}/`)))
         makers.add(maker);
     }
-    const lost = made[0]?.path ?? "";
+    const lost = made[0]?.path ?? `image ${this.#plan.imageOf(chore)}`;
     if (makers.size === 0 || this.#tired(chore)) {
       this.#refuse(chore, verdict.decision, `input ${lost} is not in the store, and nothing brings it back`, undefined);
       return true;

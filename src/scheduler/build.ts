@@ -1,4 +1,4 @@
-import { BegatError, explain, type IsolationLevel, type Sha256 } from "../base/index.ts";
+import { BegatError, explain, type IsolationLevel, isAtLeast, type Sha256 } from "../base/index.ts";
 import type { ReadySource } from "../hermetic/index.ts";
 import { BuildRun } from "./build-run.ts";
 import { CHECKOUT } from "./checkout.ts";
@@ -6,6 +6,7 @@ import { CheckoutLock } from "./checkout-lock.ts";
 import { planDryRun } from "./dry-run.ts";
 import type { BuildSummary, EventListener } from "./events.ts";
 import { checkReads } from "./freshness.ts";
+import { type Levels, wishedLevels } from "./levels.ts";
 import { type Prepared, prepare, sourcesAmong } from "./prepare.ts";
 import { Recorder } from "./recorder.ts";
 import type { BuildOptions, BuildRooms } from "./rooms.ts";
@@ -61,6 +62,8 @@ const NOTHING = {
   ledgerSize: undefined,
 };
 
+const weakest = ({ host, image }: Levels): IsolationLevel => (isAtLeast(image, host) ? host : image);
+
 type Ended = Omit<BuildSummary, "durationMs" | "dryRun">;
 
 async function buildLocked(
@@ -86,15 +89,16 @@ async function buildLocked(
   const refreshed = await refreshSources(prepared, selection, rooms, listener, signal);
   if (options.dryRun) return dryRun(prepared, selection, refreshed, options, rooms, listener);
 
-  const { level } = await rooms.executor();
-  const minimum = options.minIsolation ?? level;
-  if (!options.choseExecutor) prepared.state.defaultLevel = level;
+  const chosen = await rooms.executor();
+  const given = { host: chosen.hostLevel, image: chosen.imageLevel };
+  const levels = wishedLevels(prepared.loaded.plan, selection.needed, given, options.minIsolation);
+  if (!options.choseExecutor) prepared.state.defaultLevels = given;
   const id = Buffer.from(rooms.random.bytes(8)).toString("hex");
   const recorder = new Recorder(id, rooms, options, () => ({
     goal: goalOf(options),
     keys: neededLabels(prepared, selection),
   }));
-  const run = new BuildRun(prepared, selection, rooms, options, recorder, minimum, listener, signal);
+  const run = new BuildRun(prepared, selection, rooms, options, recorder, levels, listener, signal);
   try {
     await recordIngested(recorder, prepared.ingested);
     const started = {
@@ -102,8 +106,8 @@ async function buildLocked(
       targets: goalOf(options),
       planned: selection.neededCount,
       jobs: options.jobs,
-      executor: (await rooms.executor()).executor.name,
-      level: minimum,
+      executor: chosen.executor.name,
+      level: weakest(levels),
     };
     listener({ type: "build-started", ...started });
     await run.begin(refreshed.changed);
@@ -112,7 +116,7 @@ async function buildLocked(
     await endQuietly(recorder, run, prepared, rooms);
     throw error;
   }
-  return conclude(run, recorder, prepared, selection, rooms, minimum);
+  return conclude(run, recorder, prepared, selection, rooms, levels);
 }
 
 /** Records the end, saves what is remembered, and counts. */
@@ -122,7 +126,7 @@ async function conclude(
   prepared: Prepared,
   selection: Selection,
   rooms: BuildRooms,
-  minimum: IsolationLevel,
+  levels: Levels,
 ): Promise<Ended> {
   const n = run.statuses.dispositions();
   const outcome = run.cancelled ? "cancelled" : n.fail > 0 || n.skip > 0 ? "failed" : "ok";
@@ -146,7 +150,7 @@ async function conclude(
     skipped: n.skip,
     settled: n.settled,
     materialised: run.materialised,
-    level: prepared.state.weakestLevel(selection.needed) ?? minimum,
+    level: prepared.state.weakestLevel(selection.needed, prepared.loaded.plan) ?? levels.host,
     ledgerSize: recorder.opened?.ledger.size(),
   };
 }
@@ -262,8 +266,9 @@ async function dryRun(
   rooms: BuildRooms,
   listener: EventListener,
 ): Promise<Ended> {
-  const { level } = await rooms.executor();
-  const minimum = options.minIsolation ?? level;
-  const n = await planDryRun(prepared, selection, refreshed.changed, options, rooms, minimum, listener);
-  return { ...NOTHING, ...n, outcome: "ok", planned: selection.neededCount, level: minimum };
+  const chosen = await rooms.executor();
+  const given = { host: chosen.hostLevel, image: chosen.imageLevel };
+  const levels = wishedLevels(prepared.loaded.plan, selection.needed, given, options.minIsolation);
+  const n = await planDryRun(prepared, selection, refreshed.changed, options, rooms, levels, listener);
+  return { ...NOTHING, ...n, outcome: "ok", planned: selection.neededCount, level: weakest(levels) };
 }

@@ -9,12 +9,16 @@ import {
   type TreeListing,
 } from "../executor/index.ts";
 import type { Checkout } from "./checkout.ts";
-import { type Plan, PROPERTY_PREFIX } from "./plan.ts";
+import { imageProperty, type Plan } from "./plan.ts";
 import { toolsKey } from "./prepare.ts";
+import type { ImageSpec } from "./rooms.ts";
 import { type CheckoutState, PATH } from "./state.ts";
 
 /** A chore whose inputs turn out not to be what it declares; found only once what it waits for is done. */
 export class ChoreInputError extends BegatError<"CHORE_INPUT_NOT_IN_TREE" | "CHORE_TREE_LOST"> {}
+
+/** What stands where an image's digest would, in the key of a chore that builds an image: begat's own builder. */
+const IMAGE_BUILDER = "begat:hermetic";
 
 /** Bytes of a Tree message, wherever they are kept. `undefined` when nobody has them. */
 export type TreeSource = (digest: Digest) => Uint8Array | undefined;
@@ -28,6 +32,7 @@ export class ChoreActions {
   readonly #trees: TreeSource;
   readonly #listings = new Map<Sha256, TreeListing>();
   readonly #timeoutMs: number;
+  readonly #specs: ReadonlyMap<string, ImageSpec>;
 
   constructor(
     plan: Plan,
@@ -36,6 +41,7 @@ export class ChoreActions {
     hosts: ReadonlyMap<string, string>,
     trees: TreeSource,
     timeoutMs: number,
+    specs: readonly ImageSpec[],
   ) {
     this.#plan = plan;
     this.#state = state;
@@ -43,6 +49,7 @@ export class ChoreActions {
     this.#hosts = hosts;
     this.#trees = trees;
     this.#timeoutMs = timeoutMs;
+    this.#specs = new Map(specs.map((spec) => [spec.name, spec]));
   }
 
   /**
@@ -52,19 +59,25 @@ export class ChoreActions {
   describe(chore: number): DescribedAction {
     const facts = this.#plan.chore(chore);
     const collected = this.#collect(chore, facts);
+    const isImage = this.#plan.has(chore, "image");
+    const spec = isImage ? this.#specs.get(this.#plan.imageName(chore)) : undefined;
+    for (const { name, digest } of spec?.pinned ?? []) {
+      const path = `.begat/image/${name}` as WorkspacePath;
+      collected.inputs.push({ path, digest, executable: false, from: { blob: true } });
+    }
     const env = new Map(facts.env);
     for (const name of facts.properties) env.set(name, this.#property(name));
     return describeAction({
       label: facts.label,
       interpreter: facts.interpreter,
-      recipe: facts.recipe,
+      recipe: spec?.text ?? facts.recipe,
       env: [...env],
       directory: facts.directory,
       inputNames: facts.inputs.map(({ path }) => path),
       ...collected,
       outputs: facts.outputs,
-      up: facts.up.length > 0,
-      image: this.#hosts.get(toolsKey(facts.tools)) ?? "",
+      up: facts.up.length > 0 && !isImage,
+      image: isImage ? IMAGE_BUILDER : this.#imageOf(facts),
       imageRoot: undefined,
       network: facts.network,
       timeoutMs: facts.timeoutMs || this.#timeoutMs,
@@ -74,12 +87,14 @@ export class ChoreActions {
     });
   }
 
+  #imageOf(facts: EvaluatedChore): string {
+    if (facts.image === "host") return this.#hosts.get(toolsKey(facts.tools)) ?? "";
+    return this.#property(imageProperty(facts.image));
+  }
+
   #property(name: string): string {
-    for (let path = 0; path < this.#plan.pathCount; path++) {
-      if (this.#plan.isProperty(path) && this.#plan.path(path) === PROPERTY_PREFIX + name)
-        return this.#state.texts.get(path) ?? "";
-    }
-    return "";
+    const path = this.#plan.propertyId(name);
+    return path === undefined ? "" : (this.#state.texts.get(path) ?? "");
   }
 
   #collect(

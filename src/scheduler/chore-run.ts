@@ -1,4 +1,4 @@
-import { digestOf, explain, hintOf, type IsolationLevel } from "../base/index.ts";
+import { digestOf, explain, hintOf } from "../base/index.ts";
 import {
   type DescribedAction,
   type ExecutionResult,
@@ -12,9 +12,11 @@ import type { Appended } from "../provenance/index.ts";
 import type { ChoreActions } from "./chore-action.ts";
 import { applyResult, propertiesOf } from "./chore-results.ts";
 import type { ChoreName, Decision, EventListener, FailureReport } from "./events.ts";
+import { buildImage, imageRootOf } from "./image-run.ts";
+import type { Levels } from "./levels.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
-import type { BuildOptions, BuildRooms } from "./rooms.ts";
+import type { BuildOptions, BuildRooms, ImageSpec } from "./rooms.ts";
 import type { CheckoutState } from "./state.ts";
 
 /** How running one chore ended. */
@@ -34,7 +36,9 @@ export interface RunContext {
   readonly actions: ChoreActions;
   readonly recorder: Recorder;
   readonly listener: EventListener;
-  readonly minimum: IsolationLevel;
+  /** What a result must have had, by what its recipe runs with. */
+  readonly levels: Levels;
+  readonly specs: readonly ImageSpec[];
   readonly signal: AbortSignal;
   /** Waits until the chore's recipe may run; rejects with `EXECUTOR_CANCELLED` when the build is to start nothing more. */
   turn(chore: number, resources: Readonly<Record<string, number>>): Promise<() => void>;
@@ -75,15 +79,30 @@ export async function runChore(
   const rounds = Math.max(1, facts.attributes.fixpoint);
   let action = described;
   for (let round = 1; ; round++) {
-    let result: ExecutionResult;
+    let judged: { result: ExecutionResult; properties: Readonly<Record<string, string>> };
     try {
-      result = await execute(context, executor, action, name, interactive, turn);
+      if (plan.has(chore, "image")) {
+        const endTurn = await turn();
+        const made = await buildImage(context, chore, action).finally(endTurn);
+        if (made.built !== undefined) await context.recorder.entered(made.built.ingested);
+        judged = made;
+      } else {
+        const imageRoot = imageRootOf(context, chore);
+        const result = await execute(
+          context,
+          executor,
+          { ...action, request: { ...action.request, imageRoot } },
+          name,
+          interactive,
+          turn,
+        );
+        judged = judge(result, facts.up, rooms);
+      }
     } catch (error) {
       const outcome = infrastructureOutcome(context, error, chore, decision);
       if (outcome) return outcome;
       throw error;
     }
-    const judged = judge(result, facts.up, rooms);
     const report = { dictum: facts.dictum, label: facts.label, described: action, decision, attempt: round };
     if (judged.result.verdict !== "ok") {
       const recorded = context.recorder.executed({

@@ -1,9 +1,10 @@
-import { codeOf, type IsolationLevel } from "../base/index.ts";
+import { codeOf } from "../base/index.ts";
 import { ChoreActions } from "./chore-action.ts";
 import { applyResult } from "./chore-results.ts";
 import { ChoreStatuses, STATUS } from "./chore-status.ts";
 import { decide } from "./decide.ts";
 import type { Decision, EventListener } from "./events.ts";
+import { type Levels, requiredLevel } from "./levels.ts";
 import type { Prepared } from "./prepare.ts";
 import type { BuildOptions, BuildRooms, Records } from "./rooms.ts";
 import type { Selection } from "./targets.ts";
@@ -18,7 +19,7 @@ export async function planDryRun(
   changedSources: ReadonlySet<number>,
   options: BuildOptions,
   rooms: BuildRooms,
-  minimum: IsolationLevel,
+  levels: Levels,
   listener: EventListener,
 ): Promise<{ executed: number; cached: number; settled: number; skipped: number }> {
   const { state, hosts } = prepared;
@@ -39,6 +40,7 @@ export async function planDryRun(
     hosts,
     (digest) => (rooms.blobs.has(digest) ? rooms.blobs.read(digest) : undefined),
     options.timeoutMs,
+    prepared.loaded.facts.imageSpecs,
   );
   const changed = new Uint8Array(plan.pathCount);
   for (const path of changedSources) changed[path] = 1;
@@ -62,7 +64,7 @@ export async function planDryRun(
     }
     const isDirty =
       !state.settled[chore] ||
-      !state.hasLevel(chore, minimum) ||
+      !state.hasLevel(chore, requiredLevel(plan, chore, levels)) ||
       plan.inputsOf(chore).some((entry) => changed[entry >>> 1] === 1);
     if (after !== undefined) {
       n.executed++;
@@ -70,7 +72,14 @@ export async function planDryRun(
       listener({ type: "chore-planned", chore: name, decision: mustRun as Decision });
       continue;
     }
-    const verdict = await decide({ chore, isDirty, mustRun }, plan, state, actions, minimum, records);
+    const verdict = await decide(
+      { chore, isDirty, mustRun },
+      plan,
+      state,
+      actions,
+      requiredLevel(plan, chore, levels),
+      records,
+    );
     if (verdict.act === "settle") n.settled++;
     else if (verdict.act === "use") {
       n.cached++;

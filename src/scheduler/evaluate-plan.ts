@@ -10,6 +10,7 @@ import {
 import { STAT_NUMBERS } from "../ports/index.ts";
 import type { Checkout } from "./checkout.ts";
 import { listingHash, RACY_WINDOW_MS, type ReadSignature, signRead } from "./freshness.ts";
+import { imageChore } from "./image-chore.ts";
 import type { Plan } from "./plan.ts";
 import { PlanBuilder } from "./plan-builder.ts";
 import type { PlanFacts } from "./plan-file.ts";
@@ -99,6 +100,8 @@ export function evaluatePlan(
   const evaluation = evaluate(request, host, take, request.parsed);
   const errors = evaluation.diagnostics.filter((diagnostic) => diagnostic.severity === "error");
   if (errors.length > 0) return { ok: false, diagnostics: evaluation.diagnostics };
+  const isDeclared = (name: string): boolean => evaluation.images.some((image) => image.name === name);
+  for (const image of evaluation.images) builder.add(imageChore(image, isDeclared), true);
   invariant(!broken, "chores that cannot be planned together, and no mistake was reported");
   const result = builder.finish();
   if (!result.ok) {
@@ -125,6 +128,7 @@ export function evaluatePlan(
     env: evaluation.reads.env.map(([name, value]) => [name, value ?? null] as const),
     groups: evaluation.groups,
     images: evaluation.images,
+    imageSpecs: [],
     sources: evaluation.sources,
     overrides: request.overrides,
     warnings: evaluation.diagnostics.filter((diagnostic) => diagnostic.severity === "warning"),

@@ -1,7 +1,7 @@
 import { invariant, type WorkspacePath } from "../base/index.ts";
 import type { EvaluatedChore } from "../dictum-parser/index.ts";
 import { StringColumn } from "./column-file.ts";
-import { declarationHash, extrasText, FLAG, Plan, PROPERTY_PREFIX, reverse } from "./plan.ts";
+import { declarationHash, extrasText, FLAG, imageProperty, Plan, PROPERTY_PREFIX, reverse } from "./plan.ts";
 
 /** Numbers appended one at a time; grows by doubling. */
 class Numbers {
@@ -72,7 +72,8 @@ export class PlanBuilder {
     return this.#flags.length;
   }
 
-  add(chore: EvaluatedChore): void {
+  /** @param isImage It is no recipe but an image, which begat builds itself (`imageChore`). */
+  add(chore: EvaluatedChore, isImage = false): void {
     const index = this.choreCount;
     const text = (s: string): number => this.#strings.id(s);
     const extras = extrasText(chore);
@@ -92,7 +93,8 @@ export class PlanBuilder {
         (nocache ? FLAG.nocache : 0) |
         (interactive ? FLAG.interactive : 0) |
         (exclusive ? FLAG.exclusive : 0) |
-        (chore.network === "host" ? FLAG.network : 0),
+        (chore.network === "host" ? FLAG.network : 0) |
+        (isImage ? FLAG.image : 0),
     );
     this.#fixpoint.push(fixpoint);
     this.#timeoutMs.push(chore.timeoutMs);
@@ -107,6 +109,7 @@ export class PlanBuilder {
     for (const { path, kind } of chore.inputs) this.#in.list.push(this.#path(path) * 2 + (kind === "tree" ? 1 : 0));
     for (const { source } of chore.mounts) this.#in.list.push(this.#path(source) * 2 + 1);
     for (const name of chore.properties) this.#in.list.push(this.#path(PROPERTY_PREFIX + name) * 2);
+    if (chore.image !== "host") this.#in.list.push(this.#path(PROPERTY_PREFIX + imageProperty(chore.image)) * 2);
     this.#in.offsets.push(this.#in.list.length);
     for (const { path, kind } of chore.outputs) this.#output(index, path, kind === "tree");
     for (const name of chore.up) this.#output(index, PROPERTY_PREFIX + name, false);

@@ -2,6 +2,7 @@ import { sha256 } from "../base/index.ts";
 import type { Diagnostic, GroupDeclaration, ImageDeclaration, SourceDeclaration } from "../dictum-parser/index.ts";
 import { type Column, columnOf, decodeColumnFile, encodeColumnFile, StringColumn } from "./column-file.ts";
 import { Plan, type PlanColumns } from "./plan.ts";
+import type { ImageSpec } from "./rooms.ts";
 
 /** What stands beside the graph: how it came to be and what it declares. */
 export interface PlanFacts {
@@ -10,6 +11,8 @@ export interface PlanFacts {
   readonly env: readonly (readonly [name: string, value: string | null])[];
   readonly groups: readonly GroupDeclaration[];
   readonly images: readonly ImageDeclaration[];
+  /** Each image as it was resolved. */
+  readonly imageSpecs: readonly ImageSpec[];
   readonly sources: readonly SourceDeclaration[];
   readonly overrides: Readonly<Record<string, readonly string[]>>;
   /** Shown again at every build. */
@@ -24,7 +27,7 @@ export interface LoadedPlan {
 }
 
 const KIND = "begat-plan";
-const VERSION = 1;
+const VERSION = 2;
 
 const TYPES = {
   label: "Uint32Array",

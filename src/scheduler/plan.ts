@@ -5,7 +5,10 @@ import type { StringColumn } from "./column-file.ts";
 /** A property stands among the paths under a name no path can have. */
 export const PROPERTY_PREFIX = "\u0001";
 
-export const FLAG = { volatile: 1, nocache: 2, interactive: 4, exclusive: 8, network: 16 } as const;
+/** An image is a property that begat itself makes; the blank keeps it apart from every name a begatfile can give. */
+export const imageProperty = (name: string): string => `image ${name}`;
+
+export const FLAG = { volatile: 1, nocache: 2, interactive: 4, exclusive: 8, network: 16, image: 32 } as const;
 
 /** What few chores have; kept as one JSON string, shared by all chores that have the same. */
 export interface ChoreExtras {
@@ -54,6 +57,7 @@ export class Plan {
   readonly paths: StringColumn;
   readonly strings: StringColumn;
   #within: Map<number, number[]> | undefined;
+  #properties: Map<string, number> | undefined;
   #successors: { offsets: Uint32Array; list: Uint32Array } | undefined;
 
   constructor(columns: PlanColumns, paths: StringColumn, strings: StringColumn) {
@@ -78,12 +82,33 @@ export class Plan {
     return this.paths.at(path) as WorkspacePath;
   }
 
+  /** The number of a property. */
+  propertyId(name: string): number | undefined {
+    if (this.#properties === undefined) {
+      this.#properties = new Map();
+      for (let path = 0; path < this.pathCount; path++) {
+        if (this.isProperty(path)) this.#properties.set(this.path(path).slice(PROPERTY_PREFIX.length), path);
+      }
+    }
+    return this.#properties.get(name);
+  }
+
   isProperty(path: number): boolean {
     return this.paths.bytes[this.paths.offsets[path] as number] === 1;
   }
 
   has(chore: number, flag: keyof typeof FLAG): boolean {
     return ((this.columns.flags[chore] as number) & FLAG[flag]) !== 0;
+  }
+
+  /** Of a chore that builds an image: which. */
+  imageName(chore: number): string {
+    return this.label(chore).slice("image(".length, -1);
+  }
+
+  /** The image a chore's recipe runs in; `host` for the host's own tools. */
+  imageOf(chore: number): string {
+    return this.strings.at(this.columns.image[chore] as number);
   }
 
   inputsOf(chore: number): Uint32Array {

@@ -1,4 +1,4 @@
-import { BegatError, type WorkspacePath } from "../base/index.ts";
+import type { WorkspacePath } from "../base/index.ts";
 import { type Diagnostic, declaredSources, ParsedFiles } from "../dictum-parser/index.ts";
 import type { ReadySource, SourceRequest } from "../hermetic/index.ts";
 import { CHECKOUT } from "./checkout.ts";
@@ -9,8 +9,6 @@ import type { Plan } from "./plan.ts";
 import { encodePlan, type LoadedPlan, planKey } from "./plan-file.ts";
 import type { BuildOptions, BuildRooms } from "./rooms.ts";
 import { CheckoutState, carryState } from "./state.ts";
-
-export class PlanError extends BegatError<"PLAN_IMAGE_UNSUPPORTED"> {}
 
 /** A plan that fits the begatfiles as they are, and what is remembered about it. */
 export interface Prepared {
@@ -85,24 +83,29 @@ async function evaluateAnew(
     ...request,
     key,
     parsed,
-    alsoReads: ready.length === 0 ? [] : ["begat.lock", ...ready.map(({ lock }) => rooms.sourceMarker(lock.name))],
+    alsoReads: ready.map(({ lock }) => rooms.sourceMarker(lock.name)),
   });
   if (!evaluated.ok) return evaluated;
-  const { bytes, id } = encodePlan(evaluated.plan, evaluated.facts);
+  const { images } = evaluated.facts;
+  const imageSpecs = images.length === 0 ? [] : await rooms.images.resolve(images, signal);
+  const facts = { ...evaluated.facts, imageSpecs };
+  const { bytes, id } = encodePlan(evaluated.plan, facts);
   const { hosts, reads } = hostIdentities(rooms, evaluated.plan);
   const state =
     last && before
       ? carryState(before, last.plan, evaluated.plan, id)
       : new CheckoutState(id, evaluated.plan.pathCount, evaluated.plan.choreCount);
   unsettleWhereHostChanged(evaluated.plan, state, hosts);
-  state.reads = [...evaluated.reads, ...reads];
+  // Resolving may just have written it, so it is looked at now.
+  const lock = ready.length + images.length === 0 ? [] : [signRead(checkout, "begat.lock", "file")];
+  state.reads = [...evaluated.reads, ...reads, ...lock];
   state.hosts = Object.fromEntries(hosts);
   if (!options.dryRun) {
     checkout.save(CHECKOUT.plan, bytes);
     // A state that names another plan is ignored; this one must follow the plan at once.
     checkout.save(CHECKOUT.state, state.encode());
   }
-  const loaded: LoadedPlan = { plan: evaluated.plan, facts: evaluated.facts, id };
+  const loaded: LoadedPlan = { plan: evaluated.plan, facts, id };
   return { ok: true, loaded, state, hosts, ingested: ready.filter((source) => source.ingested) };
 }
 
@@ -139,16 +142,7 @@ function hostIdentities(rooms: BuildRooms, plan: Plan): { hosts: Map<string, str
     if (seen.has(extras) && seen.has(-1 - image)) continue;
     seen.add(extras).add(-1 - image);
     const name = plan.strings.at(image);
-    if (name !== "host") {
-      const at = plan.place(chore);
-      throw new PlanError(
-        "PLAN_IMAGE_UNSUPPORTED",
-        `${at.file}:${at.line}:${at.column}: ${plan.label(chore)} asks for image ${name}; this version runs chores with the host's tools only`,
-        {
-          hint: "leave the image out, or write `image host`",
-        },
-      );
-    }
+    if (name !== "host") continue;
     const { tools } = plan.extras(chore);
     const key = toolsKey(tools);
     if (hosts.has(key)) continue;

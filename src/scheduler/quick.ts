@@ -2,6 +2,7 @@ import type { IsolationLevel, WorkspacePath } from "../base/index.ts";
 import { STAT_NUMBERS } from "../ports/index.ts";
 import { CHECKOUT, type Checkout } from "./checkout.ts";
 import { checkReads } from "./freshness.ts";
+import { requiredLevel } from "./levels.ts";
 import type { LoadedPlan } from "./plan-file.ts";
 import { planKey } from "./plan-file.ts";
 import { type CheckoutState, memberSignature, PATH } from "./state.ts";
@@ -48,9 +49,11 @@ export function quickCheck(checkout: Checkout, request: QuickRequest): QuickAnsw
 
   const selection = selectTargets(plan, facts.groups, request.targets, request.directory, request.everyOutput);
   const { inputOffsets, inputs, producer, flags } = plan.columns;
-  const minimum = request.minIsolation ?? state.defaultLevel ?? "hermetic";
+  const wish = request.minIsolation;
+  const levels = wish === undefined ? state.defaultLevels : { host: wish, image: wish };
+  if (levels === undefined) return no("no isolation was measured");
   for (let chore = 0; chore < plan.choreCount; chore++) {
-    if (selection.needed[chore] && !state.hasLevel(chore, minimum))
+    if (selection.needed[chore] && !state.hasLevel(chore, requiredLevel(plan, chore, levels)))
       return no(`${plan.label(chore)} ran at a lower level`);
     if (selection.needed[chore] && (!state.settled[chore] || (flags[chore] as number) & 1))
       return no(plan.label(chore));
@@ -83,7 +86,7 @@ export function quickCheck(checkout: Checkout, request: QuickRequest): QuickAnsw
   return {
     upToDate: true,
     chores: selection.neededCount,
-    level: state.weakestLevel(selection.needed) ?? minimum,
+    level: state.weakestLevel(selection.needed, plan) ?? levels.host,
     warnings: facts.warnings,
   };
 }

@@ -8,6 +8,7 @@ import {
   type Entry,
   type ExecOutput,
   hitsManifest,
+  type IngestBody,
   type ManifestBlob,
   planRoot,
   signExecution,
@@ -169,21 +170,22 @@ export class Recorder {
   }
 
   async ingested(sources: readonly ReadySource[]): Promise<void> {
-    if (sources.length === 0) return;
-    await this.#append(
+    await this.entered(
       sources.map(({ lock }) => ({
-        body: {
-          kind: "ingest" as const,
-          name: lock.name,
-          uri: sourceUri(lock),
-          version: lock.version,
-          files: lock.files.map((file) => ({ p: file.name, d: file.sha256, n: file.sizeBytes })),
-          tree: lock.tree,
-          by: this.#options.who,
-        },
-        manifests: [],
+        kind: "ingest" as const,
+        name: lock.name,
+        uri: sourceUri(lock),
+        version: lock.version,
+        files: lock.files.map((file) => ({ p: file.name, d: file.sha256, n: file.sizeBytes })),
+        tree: lock.tree,
+        by: this.#options.who,
       })),
     );
+  }
+
+  /** Outside inputs that came in, however they did. */
+  async entered(bodies: readonly IngestBody[]): Promise<void> {
+    if (bodies.length > 0) await this.#append(bodies.map((body) => ({ body, manifests: [] })));
   }
 
   async end(

@@ -1,9 +1,10 @@
-import type { IsolationLevel, WorkspacePath } from "../base/index.ts";
+import type { Digest, IsolationLevel, Sha256, WorkspacePath } from "../base/index.ts";
 import type { ActionIndex, BlobStore, BulkFiles, ProcessTable } from "../cache/index.ts";
-import type { Executor } from "../executor/index.ts";
+import type { ImageDeclaration } from "../dictum-parser/index.ts";
+import type { Executor, InputFile, InputLink } from "../executor/index.ts";
 import type { SourceProvider } from "../hermetic/index.ts";
 import type { Clock, Log, Random } from "../ports/index.ts";
-import type { Ledger, Signer } from "../provenance/index.ts";
+import type { IngestBody, Ledger, Signer } from "../provenance/index.ts";
 import type { Checkout } from "./checkout.ts";
 import type { Trust } from "./trust.ts";
 
@@ -27,6 +28,50 @@ export interface Records {
   catchUp(): void;
 }
 
+/** An image resolved: what goes into it, pinned. */
+export interface ImageSpec {
+  readonly name: string;
+  /** Canonical JSON; with `pinned` and the files it takes from the workspace it decides every byte of the image. */
+  readonly text: string;
+  /** Packages and other outside files, by name and digest. */
+  readonly pinned: readonly { readonly name: string; readonly digest: Digest }[];
+}
+
+/** What an image takes from the workspace or from other images, all of it digested. */
+export interface ImageContent {
+  /** At their workspace paths; the spec says where in the image each belongs. */
+  readonly files: readonly InputFile[];
+  readonly links: readonly InputLink[];
+  readonly emptyDirectories: readonly WorkspacePath[];
+  /** Config digest of each image it is based on. */
+  readonly bases: ReadonlyMap<string, Sha256>;
+}
+
+export interface BuiltImage {
+  /** OCI config digest: the image's identity. */
+  readonly digest: Sha256;
+  /** Scripts not run, dangling links, stripped bits: canonical JSON, kept with the travail. */
+  readonly report: string;
+  /** Packages that came in just now. */
+  readonly ingested: readonly IngestBody[];
+}
+
+/** hermetic's images, as the engine needs them. */
+export interface Images {
+  /** Pins what is not pinned yet, in begat.lock. */
+  resolve(declarations: readonly ImageDeclaration[], signal: AbortSignal): Promise<readonly ImageSpec[]>;
+  build(spec: ImageSpec, content: ImageContent, signal: AbortSignal): Promise<BuiltImage>;
+  /** Absolute: the root file system of a built image, ready to be mounted; `undefined` where it must be built first. */
+  root(digest: Sha256): string | undefined;
+}
+
+/** What executes, and the isolation it gives: to recipes with the host's tools, and to those in an image. */
+export interface ChosenExecutor {
+  readonly executor: Executor;
+  readonly hostLevel: IsolationLevel;
+  readonly imageLevel: IsolationLevel;
+}
+
 /** Everything a build needs from elsewhere. */
 export interface BuildRooms {
   readonly checkout: Checkout;
@@ -37,9 +82,10 @@ export interface BuildRooms {
   readonly blobs: BlobStore;
   readonly bulk: BulkFiles;
   /** Probed, chosen, and never lowered in silence; remembered after the first call. */
-  executor(): Promise<{ readonly executor: Executor; readonly level: IsolationLevel }>;
+  executor(): Promise<ChosenExecutor>;
   records(): Promise<Records>;
   readonly sources: SourceProvider;
+  readonly images: Images;
   hostIdentity(tools: readonly string[]): HostIdentity;
   /** Directory of a declared source's tree. */
   sourceDirectory(name: string): WorkspacePath;

@@ -3,6 +3,7 @@ import { STAT_NUMBERS } from "../ports/index.ts";
 import type { Checkout } from "./checkout.ts";
 import { type ColumnFile, columnOf, decodeColumnFile, encodeColumnFile, StringColumn } from "./column-file.ts";
 import type { ReadSignature } from "./freshness.ts";
+import type { Levels } from "./levels.ts";
 import type { Plan } from "./plan.ts";
 
 export const PATH = { known: 1, executable: 2, tree: 4, symlink: 8, directory: 16 } as const;
@@ -13,7 +14,7 @@ const NO_SIGNATURE = -1;
 const LEVELS: readonly IsolationLevel[] = ["none", "contained", "hermetic"];
 
 const KIND = "begat-state";
-const VERSION = 1;
+const VERSION = 2;
 
 interface StateMeta {
   readonly planId: string;
@@ -23,7 +24,7 @@ interface StateMeta {
   /** Path number of each tree whose members are listed -> range among the members. */
   readonly trees: readonly (readonly [path: number, from: number, to: number])[];
   readonly texts: Readonly<Record<string, string>>;
-  readonly defaultLevel?: IsolationLevel | undefined;
+  readonly defaultLevels?: Levels | undefined;
 }
 
 /** Something below a tree: its own path, signature, digest and flags. */
@@ -65,8 +66,8 @@ export class CheckoutState {
   reads: readonly ReadSignature[] = [];
   /** Identity of the host's tools, by the key of each tool set. */
   hosts: Record<string, string> = {};
-  /** Level of whatever executes when the user asks for nothing in particular; `undefined` before that was measured. */
-  defaultLevel: IsolationLevel | undefined;
+  /** What recipes get when the user asks for nothing in particular; `undefined` before that was measured. */
+  defaultLevels: Levels | undefined;
 
   constructor(planId: string, pathCount: number, choreCount: number) {
     this.planId = planId;
@@ -147,10 +148,11 @@ export class CheckoutState {
   }
 
   /** The weakest level among the settled chores that `among` marks; `undefined` where there is none. */
-  weakestLevel(among: Uint8Array): IsolationLevel | undefined {
+  weakestLevel(among: Uint8Array, plan: Plan): IsolationLevel | undefined {
     let weakest = LEVELS.length;
     for (let chore = 0; chore < among.length; chore++) {
-      if (among[chore] && this.settled[chore]) weakest = Math.min(weakest, this.levels[chore] as number);
+      if (among[chore] && this.settled[chore] && !plan.has(chore, "image"))
+        weakest = Math.min(weakest, this.levels[chore] as number);
     }
     return LEVELS[weakest];
   }
@@ -176,7 +178,7 @@ export class CheckoutState {
       hosts: this.hosts,
       trees,
       texts: Object.fromEntries(this.texts),
-      defaultLevel: this.defaultLevel,
+      defaultLevels: this.defaultLevels,
     };
     return encodeColumnFile({
       kind: KIND,
@@ -221,7 +223,7 @@ function fromFile(file: ColumnFile): CheckoutState {
   state.settled = columnOf(file, "settled", "Uint8Array");
   state.durationsMs = columnOf(file, "durationsMs", "Float32Array");
   state.levels = columnOf(file, "levels", "Uint8Array");
-  state.defaultLevel = meta.defaultLevel;
+  state.defaultLevels = meta.defaultLevels;
   state.reads = meta.reads;
   state.hosts = { ...meta.hosts };
   state.texts = new Map(Object.entries(meta.texts).map(([path, text]) => [Number(path), text]));
@@ -258,7 +260,7 @@ export function carryState(before: CheckoutState, was: Plan, plan: Plan, planId:
   const state = new CheckoutState(planId, plan.pathCount, plan.choreCount);
   state.reads = before.reads;
   state.hosts = before.hosts;
-  state.defaultLevel = before.defaultLevel;
+  state.defaultLevels = before.defaultLevels;
   const pathBefore = new Map<string, number>();
   for (let path = 0; path < was.pathCount; path++) pathBefore.set(was.path(path), path);
   for (let path = 0; path < plan.pathCount; path++) {

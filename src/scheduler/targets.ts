@@ -25,7 +25,8 @@ function defaultTargets(plan: Plan, groups: readonly GroupDeclaration[]): number
       if (producer[path] !== chore) consumed[path] = 1;
     }
   }
-  return Array.from(outputs.filter((entry) => consumed[entry >>> 1] === 0));
+  const isUnusedImage = (path: number): boolean => plan.has(plan.columns.producer[path] as number, "image");
+  return Array.from(outputs.filter((entry) => consumed[entry >>> 1] === 0 && !isUnusedImage(entry >>> 1)));
 }
 
 /** Entry (path * 2 + tree bit) of each output, by its text. */

@@ -1,7 +1,13 @@
 import { join } from "node:path/posix";
-import { BegatError, type IsolationLevel, isAtLeast, type WorkspacePath } from "../../base/index.ts";
+import { BegatError, isAtLeast, type WorkspacePath } from "../../base/index.ts";
 import { BuildLeases } from "../../cache/index.ts";
-import { createBubblewrapExecutor, createProcessExecutor, type Executor, hostIdentity } from "../../executor/index.ts";
+import {
+  type Capabilities,
+  createBubblewrapExecutor,
+  createProcessExecutor,
+  type Executor,
+  hostIdentity,
+} from "../../executor/index.ts";
 import { createSourceProvider } from "../../hermetic/index.ts";
 import { encodeTree } from "../../protocol/index.ts";
 import {
@@ -9,7 +15,9 @@ import {
   type BuildSummary,
   build,
   Checkout,
+  type ChosenExecutor,
   type EventListener,
+  type Images,
   type Records,
   STAGED_AHEAD,
 } from "../../scheduler/index.ts";
@@ -18,7 +26,9 @@ import { schedulerOptions } from "./build-options.ts";
 import type { Machine, Workspace } from "./machine.ts";
 import { openRecords } from "./records.ts";
 
-export class IsolationError extends BegatError<"ISOLATION_UNAVAILABLE"> {}
+class BackEndError extends BegatError<"EXECUTOR_UNAVAILABLE"> {}
+
+class ImageError extends BegatError<"PLAN_IMAGE_UNSUPPORTED"> {}
 
 const SOURCES = ".begat/source";
 
@@ -45,7 +55,7 @@ export function buildRooms(
     listener({ type: "notice", severity, code, message: text, hint: undefined });
   const checkout = new Checkout(fs, workspace.root, !options.dryRun);
   const blobs = machine.blobs(join(workspace.root, ".begat/tmp"));
-  let executor: Promise<{ executor: Executor; level: IsolationLevel }> | undefined;
+  let executor: Promise<ChosenExecutor> | undefined;
   let records: Promise<Records> | undefined;
   return {
     checkout,
@@ -81,6 +91,7 @@ export function buildRooms(
       offline: options.offline,
       onFetching: ({ name, what }) => listener({ type: "fetching", name, what }),
     }),
+    images: noImages,
     hostIdentity: (tools) => {
       const identity = hostIdentity(tools, fs);
       return { image: `begat-host:sha256:${identity.digest}`, watched: identity.watchedFiles };
@@ -89,6 +100,19 @@ export function buildRooms(
     sourceMarker: (name) => `${SOURCES}/${name}.json` as WorkspacePath,
   };
 }
+
+const noImages: Images = {
+  async resolve([first]) {
+    const at = first && `${first.at.file}:${first.at.line}:${first.at.column}: `;
+    throw new ImageError("PLAN_IMAGE_UNSUPPORTED", `${at}this version runs chores with the host's tools only`, {
+      hint: "leave the image out, or write `image host`",
+    });
+  },
+  async build(spec) {
+    throw new ImageError("PLAN_IMAGE_UNSUPPORTED", `image ${spec.name} cannot be built`);
+  },
+  root: () => undefined,
+};
 
 async function openRecordsWithLease(
   machine: Machine,
@@ -116,7 +140,7 @@ async function chooseExecutor(
   blobs: ReturnType<Machine["blobs"]>,
   onNotice: (text: string) => void,
   onWeaker: (text: string) => void,
-): Promise<{ executor: Executor; level: IsolationLevel }> {
+): Promise<ChosenExecutor> {
   const common = {
     blobs,
     clock: machine.clock,
@@ -130,39 +154,32 @@ async function chooseExecutor(
     const bubblewrap = createBubblewrapExecutor(common);
     machine.onClose(() => bubblewrap.close());
     const found = await bubblewrap.probe();
-    const { level } = found.isolation;
-    const enough = isAtLeast(level, options.minIsolation ?? "contained");
-    if (found.usable && (enough || options.executor === "bubblewrap")) return accept(bubblewrap, level, options);
+    if (found.usable && (isAtLeast(found.isolation.level, "contained") || options.executor === "bubblewrap")) {
+      return chosen(bubblewrap, found);
+    }
     findings.push(...found.findings);
     if (options.executor === "bubblewrap") {
-      throw new IsolationError("ISOLATION_UNAVAILABLE", `bubblewrap cannot be used here: ${findings.join("; ")}`, {
+      throw new BackEndError("EXECUTOR_UNAVAILABLE", `bubblewrap cannot be used here: ${findings.join("; ")}`, {
         hint: "`begat doctor` shows what held and what did not",
       });
     }
   }
   const plain = createProcessExecutor(common);
   machine.onClose(() => plain.close());
-  const { isolation } = await plain.probe();
+  const found = await plain.probe();
   if (options.executor === undefined && options.minIsolation === undefined) {
     onWeaker(
-      `no sandbox: ${findings.join("; ") || "bubblewrap does not hold here"}; recipes run at level ${isolation.level}`,
+      `no sandbox: ${findings.join("; ") || "bubblewrap does not hold here"}; recipes run at level ${found.isolation.level}`,
     );
   }
-  return accept(plain, isolation.level, options);
+  return chosen(plain, found);
 }
 
-function accept(
-  executor: Executor,
-  level: IsolationLevel,
-  options: BuildOptions,
-): { executor: Executor; level: IsolationLevel } {
-  if (options.minIsolation === undefined || isAtLeast(level, options.minIsolation)) return { executor, level };
-  throw new IsolationError(
-    "ISOLATION_UNAVAILABLE",
-    `isolation ${options.minIsolation} was asked for, and ${executor.name} gives ${level} here; nothing was run`,
-    { hint: "`begat doctor` shows what held and what did not" },
-  );
-}
+const chosen = (executor: Executor, found: Capabilities): ChosenExecutor => ({
+  executor,
+  hostLevel: found.isolation.level,
+  imageLevel: found.isolation.level,
+});
 
 function definedOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined));
