@@ -245,13 +245,13 @@ async function refreshSources(
   for (const problem of refreshed.problems) {
     const user = sources.find(({ name }) => name === problem.path)?.neededBy;
     const at = user === undefined ? undefined : plan.place(user);
-    const needs =
-      user === undefined || at === undefined ? "" : `${at.file}:${at.line}:${at.column}: ${plan.label(user)} needs `;
+    const where =
+      user === undefined || at === undefined ? "" : `${at.file}:${at.line}:${at.column}: ${plan.label(user)}: `;
     listener({
       type: "notice",
       severity: "error",
       code: problem.code,
-      message: `${needs}${problem.message}`,
+      message: `${where}${problem.message}`,
       hint: undefined,
     });
   }
