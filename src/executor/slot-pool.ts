@@ -8,6 +8,9 @@ import { removeTree } from "./staging/remove-tree.ts";
 import { hasSlotUids, nextSlotUid } from "./staging/slot-user.ts";
 import { isReachableByAll, makeStagingRoot, type StagingRoot } from "./staging/staging-root.ts";
 
+/** With less than this, as in containers with 64 MB of /dev/shm, too many recipes would have to run twice. */
+const MEMORY_BYTES = 256 * 1024 * 1024;
+
 /** The right to run one recipe now. */
 export interface Seat {
   slot(): Slot;
@@ -132,9 +135,11 @@ export class SlotPool {
     const disk = this.dropsUser && !reachableAbove(this.#options.diskStaging) ? "/var/tmp" : this.#options.diskStaging;
     const parents = [
       ...(medium === "memory" ? memory : []).flatMap((path) =>
-        path && (!this.dropsUser || isReachableByAll(path)) ? [{ path, medium: "memory" as const }] : [],
+        path && (!this.dropsUser || isReachableByAll(path))
+          ? [{ path, medium: "memory" as const, neededBytes: path === this.#options.memoryStaging ? 0 : MEMORY_BYTES }]
+          : [],
       ),
-      { path: disk, medium: "disk" as const },
+      { path: disk, medium: "disk" as const, neededBytes: 0 },
     ];
     const root = makeStagingRoot(parents);
     if (root === undefined) {

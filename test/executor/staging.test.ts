@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => scratch.dispose());
 
-const disk = (path: string) => [{ path, medium: "disk" as const }];
+const disk = (path: string) => [{ path, medium: "disk" as const, neededBytes: 0 }];
 
 describe("staging root", () => {
   test("is made on the first place that can be written", () => {
@@ -24,6 +24,7 @@ describe("staging root", () => {
     const root = makeStagingRoot([...disk(`${file}/below`), ...disk(`${scratch.path}/made/deep`)]);
     expect(root?.path.startsWith(`${scratch.path}/made/deep/begat-`)).toBe(true);
     expect(makeStagingRoot(disk(`${file}/below`))).toBeUndefined();
+    expect(makeStagingRoot([{ path: scratch.path, medium: "memory", neededBytes: 1e18 }])).toBeUndefined();
   });
 
   test("of a process that is gone is removed; of others it stays", () => {

@@ -23,23 +23,25 @@ export interface StagingRoot {
 
 /** User, PID namespace, process id, its start in clock ticks after boot, chance. */
 const NAME = /^begat-(\d+)-(\d+)-(\d+)-(\d+)-[0-9a-f]+$/;
-/** Less than this, and memory is not worth trying. */
-const MEMORY_BYTES_NEEDED = 64 * 1024 * 1024;
-
 /**
- * Makes a staging root on the first of `parents` that can be written and, for memory, has room. Roots that processes
+ * Makes a staging root on the first of `parents` that can be written and has room. Roots that processes
  * of this user left there when they were killed are removed.
  */
 export function makeStagingRoot(
-  parents: readonly { readonly path: string; readonly medium: StagingRoot["medium"] }[],
+  parents: readonly {
+    readonly path: string;
+    readonly medium: StagingRoot["medium"];
+    /** Free, or it is passed over. */
+    readonly neededBytes: number;
+  }[],
 ): StagingRoot | undefined {
   const uid = process.getuid?.() ?? 0;
-  for (const { path: parent, medium } of parents) {
+  for (const { path: parent, medium, neededBytes } of parents) {
     try {
       if (medium === "disk") mkdirSync(parent, { recursive: true });
       accessSync(parent, constants.W_OK | constants.X_OK);
       const fs = statfsSync(parent);
-      if (medium === "memory" && fs.bavail * fs.bsize < MEMORY_BYTES_NEEDED) continue;
+      if (fs.bavail * fs.bsize < neededBytes) continue;
       removeStale(parent, uid);
       const path = `${parent}/begat-${uid}-${pidNamespace()}-${process.pid}-${startOf(process.pid)}-${randomBytes(4).toString("hex")}`;
       mkdirSync(path);
