@@ -1,4 +1,4 @@
-import { compareUtf8, type Digest, digestOf, sha256, type WorkspacePath } from "../base/index.ts";
+import { compareUtf8, type Digest, digestOf, explain, sha256, type WorkspacePath } from "../base/index.ts";
 import { type BulkFiles, LARGE_FILE_BYTES } from "../cache/index.ts";
 import { FileTreeError, STAT_NUMBERS } from "../ports/index.ts";
 import type { Checkout } from "./checkout.ts";
@@ -214,9 +214,8 @@ function unstable(name: string): InputProblem {
 }
 
 function unreadable(name: string, error: unknown): InputProblem {
-  const message = error instanceof Error ? error.message : String(error);
   if (error instanceof FileTreeError && error.code === "FILE_ACCESS_DENIED")
-    return { path: name, code: "INPUT_UNREADABLE", message };
+    return { path: name, code: "INPUT_UNREADABLE", message: `${name} may not be read: permission denied` };
   if (error instanceof FileTreeError && error.code === "FILE_NOT_DIRECTORY") {
     return {
       path: name,
@@ -224,7 +223,7 @@ function unreadable(name: string, error: unknown): InputProblem {
       message: `${name}/ is declared as a tree, but there is no such directory`,
     };
   }
-  return { path: name, code: "INPUT_UNUSABLE", message };
+  return { path: name, code: "INPUT_UNUSABLE", message: explain(error) };
 }
 
 function kindProblem(name: string, kind: string | undefined, checkout: Checkout): InputProblem {
