@@ -41,6 +41,8 @@ export function begatProgram(): string {
     const draft = mkdtempSync(join(cache, "draft-"));
     try {
       execFileSync(process.execPath, [join(root, "tools/bundle.mjs"), "--out", draft], { stdio: "pipe" });
+      // Whoever runs it need not be whoever bundled it.
+      chmodSync(draft, 0o755);
       // Of two that bundled at once the first wins; theirs are the same.
       if (!existsSync(folder)) renameSync(draft, folder);
     } finally {
