@@ -9,7 +9,6 @@ import {
   type InputLister,
   indexedExecution,
   type Ledger,
-  loadSigner,
   openLedger,
   type SqliteLedger,
   trustedExecution,
@@ -67,7 +66,8 @@ export async function openRecords(
   return {
     ledger,
     index,
-    signer: loadSigner(machine.fs, machine.directories.stateHome, "rnode", machine.rnode),
+    // Refused where the ledger does not vouch for it: nothing signed with it would ever count.
+    signer: ledger.signer("rnode"),
     rnode: machine.rnode,
     trust: trustIn(ledger),
     catchUp: () => void catchUpIndex(ledger, index),
