@@ -47,7 +47,7 @@ export const coldMeasures = [
       return arena.contest(
         (folder) => independent(folder, count),
         (begat, ninja, { chores }) => {
-          const [plain, sandboxed, theirs] = takeTurns(arena.rounds(5), [
+          const [plain, sandboxed, theirs] = takeTurns(arena.rounds(3), [
             coldBegat(begat, "process", chores),
             arena.bubblewrap && coldBegat(begat, "bubblewrap", chores),
             coldNinja(ninja, "out/0/f0"),
@@ -82,7 +82,7 @@ export const coldMeasures = [
       return arena.contest(
         (folder) => chain(folder, length),
         (begat, ninja, { chores }) => {
-          const [plain, sandboxed, theirs] = takeTurns(arena.rounds(5), [
+          const [plain, sandboxed, theirs] = takeTurns(arena.rounds(3), [
             coldBegat(begat, "process", chores),
             arena.bubblewrap && coldBegat(begat, "bubblewrap", chores),
             coldNinja(ninja, "out/s0"),
@@ -156,7 +156,7 @@ export const coldMeasures = [
       return arena.contest(
         (folder) => cProject(folder, files, 30),
         (begat, ninja, { chores }) => {
-          const [mine, theirs] = takeTurns(arena.rounds(3), [
+          const [mine, theirs] = takeTurns(arena.rounds(2), [
             coldBegat(begat, "bubblewrap", chores),
             coldNinja(ninja, "prog"),
           ]);
@@ -175,19 +175,19 @@ export const coldMeasures = [
       return arena.contest(
         (folder) => large(folder, count, sizeBytes),
         (begat, ninja, { chores }) => {
-          const [plain, sandboxed, theirs] = takeTurns(arena.rounds(3), [
+          const [plain, sandboxed, theirs] = takeTurns(arena.rounds(2), [
             coldBegat(begat, "process", chores),
             arena.bubblewrap && coldBegat(begat, "bubblewrap", chores),
             coldNinja(ninja, "out/f0.sum"),
           ]);
           ninja?.forget();
           // What the last turn left behind: everything built, and in the cache.
-          const executor = sandboxed ? "bubblewrap" : "process";
+          const how = sandboxed ? "usual" : "any";
           const [restored] = takeTurns(arena.rounds(3), [
             () => {
               begat.removeOutputs();
               settleDisk();
-              const { wallMs, counts } = begat.build(executor);
+              const { wallMs, counts } = begat.build(how);
               if (counts().executed > 0) throw new Error(`begat ran chores instead of restoring: ${counts().last}`);
               if (!existsSync(join(begat.workspace, "out/f0"))) throw new Error("begat did not restore out/f0");
               return wallMs;

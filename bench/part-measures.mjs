@@ -49,7 +49,7 @@ export const partMeasures = [
       const file = join(folder, "begatfile");
       writeFileSync(file, manyDictums(count));
       const command = [...(await bundleEntry("evaluate-many")), file];
-      const [mine] = takeTurns(arena.rounds(5), [
+      const [mine] = takeTurns(arena.rounds(3), [
         () => {
           const { wallMs, chores } = JSON.parse(arena.processes.run(command, { directory: folder, env }).output);
           if (chores !== count) throw new Error(`${chores} of ${count} chores came out`);
@@ -72,11 +72,11 @@ export const partMeasures = [
     name: "record",
     rows: ["record"],
     async run(arena) {
-      const count = arena.size(5000, 20);
+      const count = arena.size(2000, 20);
       const folder = arena.folder();
       const command = await bundleEntry("record-many");
       let turn = 0;
-      const [mine] = takeTurns(arena.rounds(5), [
+      const [mine] = takeTurns(arena.rounds(3), [
         () => {
           const words = [join(folder, `state${turn++}`), `${count}`];
           return JSON.parse(arena.processes.run([...command, ...words], { directory: folder, env }).output).cpuMsEach;

@@ -1,6 +1,6 @@
 // A row of the report: what was measured, against which goal, and whether it was met.
 
-import { quantity, spread, summarise } from "./samples.mjs";
+import { quantity, ratioOf, spread, summarise } from "./samples.mjs";
 
 /**
  * @typedef {object} Row
@@ -10,7 +10,7 @@ import { quantity, spread, summarise } from "./samples.mjs";
  * @property {number[] | undefined} begat Samples; `undefined` when it could not be measured.
  * @property {number[] | undefined} peer
  * @property {string} peerName `ninja`, `node -e 0`, `null build`, or empty where nothing is compared.
- * @property {{ ratio: number } | { most: number } | undefined} goal A ratio of medians, or an amount in `unit`.
+ * @property {{ ratio: number } | { most: number } | undefined} goal A ratio to the peer, or an amount in `unit`.
  * @property {string | undefined} limit What limits it, said where the goal is missed.
  * @property {string | undefined} skipped Why it was not measured.
  */
@@ -19,7 +19,7 @@ import { quantity, spread, summarise } from "./samples.mjs";
 export function judge(row) {
   const begat = summarise(row.begat);
   const peer = summarise(row.peer);
-  const ratio = begat !== undefined && peer !== undefined ? begat.median / peer.median : undefined;
+  const ratio = begat !== undefined && peer !== undefined ? ratioOf(row.begat, row.peer) : undefined;
   let met;
   if (begat !== undefined && row.goal !== undefined) {
     if ("most" in row.goal) met = begat.median <= row.goal.most;

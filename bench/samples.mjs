@@ -13,6 +13,15 @@ export function summarise(numbers) {
 }
 
 /**
+ * The median of the rounds' ratios: two numbers of one round were taken next to each other, so a machine that is busy
+ * with something else for a while is so for both. Of numbers that were not taken in rounds, the ratio of the medians.
+ */
+export function ratioOf(numbers, others) {
+  if (numbers.length !== others.length) return median(numbers) / median(others);
+  return median(numbers.map((n, round) => n / others[round]));
+}
+
+/**
  * Takes turns, A B A B, so that a machine that grows slower or quicker meanwhile is so for both.
  *
  * @param {(() => number)[]} takers Each runs once a round and gives its number; an absent one is passed over.

@@ -28,7 +28,7 @@ const ROWS = [
   "null, 50 chores, new process",
   "null, 20 chores, new process",
   "one leaf of 20 changed, process",
-  "one leaf of 20 changed, bubblewrap",
+  "one leaf of 20 changed, usual executor",
   "outputs of 20 chores restored",
   "one source touched, not changed",
   "null, 100 chores, new process",
