@@ -1,4 +1,4 @@
-import { BegatError, explain, hintOf, invariant, type WorkspacePath } from "../base/index.ts";
+import { BegatError, invariant } from "../base/index.ts";
 import { type Executor, ExecutorError } from "../executor/index.ts";
 import { CheckoutOutputs } from "./checkout-outputs.ts";
 import { ChoreActions } from "./chore-action.ts";
@@ -9,6 +9,8 @@ import { decide, type Verdict } from "./decide.ts";
 import type { Decision, EventListener, FailureReport } from "./events.ts";
 import { imageRootOf } from "./image-run.ts";
 import { type Levels, requiredLevel } from "./levels.ts";
+import { digestAgain } from "./moved-inputs.ts";
+import { Placement } from "./placement.ts";
 import { imageProperty, type Plan } from "./plan.ts";
 import type { Prepared } from "./prepare.ts";
 import { Progress } from "./progress.ts";
@@ -16,7 +18,6 @@ import { ReadyQueue, upwardRanks } from "./ready-queue.ts";
 import type { Recorder } from "./recorder.ts";
 import { ResourcePool } from "./resource-pool.ts";
 import type { BuildOptions, BuildRooms } from "./rooms.ts";
-import { SourceDigests } from "./source-digests.ts";
 import type { CheckoutState } from "./state.ts";
 import type { Selection } from "./targets.ts";
 
@@ -34,15 +35,13 @@ export class BuildRun {
   readonly statuses: ChoreStatuses;
   readonly failures: FailureReport[] = [];
   readonly actions: ChoreActions;
-  readonly outputs: CheckoutOutputs;
-  materialised = 0;
   /** Failures that never came to a verdict about the recipe, so that the ledger has no record of them. */
   unrecorded = 0;
   cancelled = false;
   readonly #plan: Plan;
   readonly #state: CheckoutState;
   readonly #context: RunContext;
-  readonly #wantedOf = new Map<number, number[]>();
+  readonly #placement: Placement;
   readonly #changedPaths: Uint8Array;
   readonly #dirty = new Set<number>();
   readonly #mustRun = new Map<number, Decision>();
@@ -52,7 +51,6 @@ export class BuildRun {
   readonly #pool: ResourcePool;
   readonly #progress: Progress;
   readonly #toRun: { chore: number; verdict: Executable }[] = [];
-  readonly #toPlace: number[] = [];
   readonly #records: Promise<unknown>[] = [];
   #ready: ReadyQueue | undefined;
   #executor: Executor | undefined;
@@ -101,7 +99,7 @@ export class BuildRun {
       signal,
       turn: (chore, resources) => this.#turn(chore, resources),
     };
-    this.outputs = new CheckoutOutputs(rooms.checkout, plan, prepared.state, rooms, this.actions, (path, movedTo) =>
+    const outputs = new CheckoutOutputs(rooms.checkout, plan, prepared.state, rooms, this.actions, (path, movedTo) =>
       listener({
         type: "notice",
         severity: "warning",
@@ -112,12 +110,7 @@ export class BuildRun {
     );
     this.#pool = new ResourcePool({ cpu: options.jobs, ...options.resources });
     this.#progress = new Progress(selection.neededCount, options.jobs, prepared.state.durationsMs, listener);
-    for (const entry of selection.wanted) {
-      const maker = plan.columns.producer[entry >>> 1] as number;
-      const list = this.#wantedOf.get(maker);
-      if (list) list.push(entry);
-      else this.#wantedOf.set(maker, [entry]);
-    }
+    this.#placement = new Placement(plan, prepared.state, outputs, selection, listener);
   }
 
   /** Marks what must be looked at: chores with changed sources, without a settled result, or asked for. */
@@ -138,9 +131,8 @@ export class BuildRun {
         if (!this.#state.hasLevel(chore, requiredLevel(this.#plan, chore, levels))) this.#state.seqs[chore] = 0;
       }
     }
-    for (const [chore, entries] of this.#wantedOf) {
-      if (this.#dirty.has(chore) || chore < 0) continue;
-      if (await this.#wantsRun(chore, entries)) this.#dirty.add(chore);
+    for (const chore of this.#placement.makers()) {
+      if (chore >= 0 && !this.#dirty.has(chore) && (await this.#wantsRun(chore))) this.#dirty.add(chore);
     }
     const ready = this.statuses.await(this.#dirty);
     const included = new Uint8Array(this.#plan.choreCount);
@@ -163,12 +155,9 @@ export class BuildRun {
     return ready;
   }
 
-  get pendingPlacement(): number {
-    return this.#toPlace.length;
-  }
-
-  get dirtyCount(): number {
-    return this.#dirty.size;
+  /** Artifacts written to the checkout. */
+  get materialised(): number {
+    return this.#placement.written;
   }
 
   #hasChangedInput(chore: number): boolean {
@@ -177,16 +166,10 @@ export class BuildRun {
   }
 
   /** Queues the outputs that are not in place; answers whether the store has lost one, so that its maker must run. */
-  async #wantsRun(chore: number, entries: readonly number[]): Promise<boolean> {
-    for (const entry of entries) {
-      if (await this.outputs.isInPlace(entry)) continue;
-      if (!this.outputs.isAvailable(entry)) {
-        this.#mustRun.set(chore, { reason: "evicted", output: this.#plan.path(entry >>> 1) });
-        return true;
-      }
-      this.#toPlace.push(entry);
-    }
-    return false;
+  async #wantsRun(chore: number): Promise<boolean> {
+    const output = await this.#placement.queueWhatIsMissing(chore);
+    if (output !== undefined) this.#mustRun.set(chore, { reason: "evicted", output });
+    return output !== undefined;
   }
 
   #makeReady(chore: number): void {
@@ -285,7 +268,7 @@ export class BuildRun {
     changed: readonly number[],
     accept?: () => void,
   ): Promise<void> {
-    if (await this.#wantsRun(chore, this.#wantedOf.get(chore) ?? [])) return this.#consider(chore);
+    if (await this.#wantsRun(chore)) return this.#consider(chore);
     accept?.();
     this.#state.settled[chore] = 1;
     this.#finish(chore, status, changed);
@@ -439,7 +422,7 @@ export class BuildRun {
         this.#finish(chore, STATUS.executed, outcome.changed);
         const placed = outcome.recorded.then(({ seq }) => {
           this.#state.seqs[chore] = seq + 1;
-          this.#toPlace.push(...(this.#wantedOf.get(chore) ?? []));
+          this.#placement.queue(chore);
           this.#wake();
         });
         this.#records.push(placed);
@@ -453,24 +436,20 @@ export class BuildRun {
 
   /** Sources changed between digesting and staging: they are digested again, and whoever used the old bytes is not settled. */
   async #inputsMoved(chore: number, verdict: Executable, names: readonly string[]): Promise<void> {
-    const { rooms } = this.#context;
-    const sources: { path: number; name: WorkspacePath; tree: boolean }[] = [];
-    for (const entry of this.#plan.inputsOf(chore)) {
-      const path = entry >>> 1;
-      if ((this.#plan.columns.producer[path] as number) < 0)
-        sources.push({ path, name: this.#plan.path(path), tree: (entry & 1) === 1 });
-    }
-    const refreshed = await new SourceDigests(rooms.checkout, this.#state, rooms.bulk).refresh(sources);
+    const refreshed = await digestAgain(this.#context, chore);
     const [problem] = refreshed.problems;
     if (problem !== undefined || this.#tired(chore)) {
       const detail =
         problem?.message ?? `${names.slice(0, 3).join(", ")} changed again and again while the chore was about to run`;
       return this.#refuse(chore, verdict.decision, detail, "build again when nothing writes to it");
     }
-    this.#notice(
-      "INPUT_CHANGED",
-      `${names.slice(0, 3).join(", ")} changed during the build; ${this.#plan.label(chore)} uses the newer bytes`,
-    );
+    if (refreshed.changed.size > 0) {
+      const which = names.slice(0, 3).join(", ");
+      this.#notice(
+        "INPUT_CHANGED",
+        `${which} changed during the build; ${this.#plan.label(chore)} uses the newer bytes`,
+      );
+    }
     for (const path of refreshed.changed) this.#changedPaths[path] = 1;
     for (let other = 0; other < this.#plan.choreCount; other++) {
       if (
@@ -488,26 +467,11 @@ export class BuildRun {
 
   /** Writes what is to be written; outputs whose blobs turn out to be lost send their makers back. */
   async #place(): Promise<void> {
-    while (this.#toPlace.length > 0) {
-      const entries = [...new Set(this.#toPlace.splice(0))];
-      const missing: number[] = [];
-      for (const entry of entries) if (!(await this.outputs.isInPlace(entry))) missing.push(entry);
-      let placed: Awaited<ReturnType<CheckoutOutputs["place"]>>;
-      try {
-        placed = await this.outputs.place(missing);
-      } catch (error) {
-        if (!(error instanceof BegatError)) throw error;
-        this.#notice(error.code, explain(error), hintOf(error));
-        this.#fatal ??= error;
-        return;
-      }
-      this.materialised += placed.written.length;
-      for (const entry of placed.written) {
-        const digest = this.#state.digest(entry >>> 1);
-        if (digest)
-          this.#context.listener({ type: "materialised", path: this.#plan.path(entry >>> 1), hash: digest.hash });
-      }
-      for (const entry of placed.lost) this.#remake(entry);
+    try {
+      for (const entry of await this.#placement.place()) this.#remake(entry);
+    } catch (error) {
+      if (!(error instanceof BegatError)) throw error;
+      this.#fatal ??= error;
     }
   }
 

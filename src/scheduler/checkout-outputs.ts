@@ -66,7 +66,7 @@ export class CheckoutOutputs {
     }
     if (this.#state.is(path, "tree")) {
       const members = this.#state.members.get(path);
-      return members !== undefined && members.every((member) => this.#memberInPlace(member));
+      return members?.every((member) => this.#memberInPlace(member)) ?? false;
     }
     return this.#checkout.fs.statInto(full, this.#numbers, 0) && this.#state.hasSignature(path, this.#numbers, 0);
   }

@@ -20,6 +20,9 @@ export class ChoreInputError extends BegatError<"CHORE_INPUT_NOT_IN_TREE" | "CHO
 /** What stands where an image's digest would, in the key of a chore that builds an image: begat's own builder. */
 const IMAGE_BUILDER = "begat:hermetic";
 
+/** Smaller files are read where they are staged anyway. */
+const SIGNED_FROM_BYTES = 1024 * 1024;
+
 /** Bytes of a Tree message, wherever they are kept. `undefined` when nobody has them. */
 export type TreeSource = (digest: Digest) => Uint8Array | undefined;
 
@@ -87,6 +90,14 @@ export class ChoreActions {
     });
   }
 
+  /** With the signature it was digested under, so that a large file need not be digested again where it is staged. */
+  #checkoutFile(path: number, name: string, digest: Digest): InputFile["from"] {
+    const file = this.#checkout.absolute(name);
+    if (digest.sizeBytes < SIGNED_FROM_BYTES) return { file };
+    const [sizeBytes = -1, mtimeMs = 0, ctimeMs = 0, inode = 0] = this.#state.signature(path);
+    return sizeBytes < 0 ? { file } : { file, signature: { sizeBytes, mtimeMs, ctimeMs, inode } };
+  }
+
   #imageOf(facts: EvaluatedChore): string {
     if (facts.image === "host") return this.#hosts.get(toolsKey(facts.tools)) ?? "";
     return this.#property(imageProperty(facts.image));
@@ -134,7 +145,7 @@ export class ChoreActions {
             name,
             digest,
             this.#state.is(path, "executable"),
-            made ? { blob: true } : { file: this.#checkout.absolute(name) },
+            made ? { blob: true } : this.#checkoutFile(path, name, digest),
           );
         continue;
       }

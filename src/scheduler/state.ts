@@ -127,6 +127,10 @@ export class CheckoutState {
     return true;
   }
 
+  signature(path: number): Float64Array {
+    return this.signatures.subarray(path * STAT_NUMBERS, (path + 1) * STAT_NUMBERS);
+  }
+
   setSignature(path: number, numbers: Float64Array, at: number): void {
     this.signatures.set(numbers.subarray(at, at + STAT_NUMBERS), path * STAT_NUMBERS);
   }

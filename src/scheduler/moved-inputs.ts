@@ -1,0 +1,18 @@
+import type { WorkspacePath } from "../base/index.ts";
+import type { RunContext } from "./chore-run.ts";
+import { type Refreshed, SourceDigests } from "./source-digests.ts";
+
+/** Digests the checkout's files among a chore's inputs again, because they were not what they had been. */
+export async function digestAgain(
+  context: Pick<RunContext, "plan" | "state" | "rooms">,
+  chore: number,
+): Promise<Refreshed> {
+  const { plan, state, rooms } = context;
+  const sources: { path: number; name: WorkspacePath; tree: boolean }[] = [];
+  for (const entry of plan.inputsOf(chore)) {
+    const path = entry >>> 1;
+    if ((plan.columns.producer[path] as number) >= 0 || plan.isProperty(path)) continue;
+    sources.push({ path, name: plan.path(path), tree: (entry & 1) === 1 });
+  }
+  return new SourceDigests(rooms.checkout, state, rooms.bulk).refresh(sources);
+}

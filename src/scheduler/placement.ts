@@ -1,0 +1,84 @@
+import type { CheckoutOutputs } from "./checkout-outputs.ts";
+import type { EventListener } from "./events.ts";
+import type { Plan } from "./plan.ts";
+import type { CheckoutState } from "./state.ts";
+import type { Selection } from "./targets.ts";
+
+/** The outputs that a build wants in the checkout: which are not there yet, and bringing them there. */
+export class Placement {
+  /** Artifacts written so far. */
+  written = 0;
+  readonly #plan: Plan;
+  readonly #state: CheckoutState;
+  readonly #outputs: CheckoutOutputs;
+  readonly #listener: EventListener;
+  readonly #wantedOf = new Map<number, number[]>();
+  readonly #waiting: number[] = [];
+
+  constructor(
+    plan: Plan,
+    state: CheckoutState,
+    outputs: CheckoutOutputs,
+    selection: Selection,
+    listener: EventListener,
+  ) {
+    this.#plan = plan;
+    this.#state = state;
+    this.#outputs = outputs;
+    this.#listener = listener;
+    for (const entry of selection.wanted) {
+      const maker = plan.columns.producer[entry >>> 1] as number;
+      const list = this.#wantedOf.get(maker);
+      if (list) list.push(entry);
+      else this.#wantedOf.set(maker, [entry]);
+    }
+  }
+
+  /** Chores that make something wanted. */
+  makers(): IterableIterator<number> {
+    return this.#wantedOf.keys();
+  }
+
+  /**
+   * Queues the chore's wanted outputs that are not in place.
+   *
+   * @returns One that the store has lost, by path: then its maker must run. Else `undefined`.
+   */
+  async queueWhatIsMissing(chore: number): Promise<string | undefined> {
+    for (const entry of this.#wantedOf.get(chore) ?? []) {
+      if (await this.#outputs.isInPlace(entry)) continue;
+      if (!this.#outputs.isAvailable(entry)) return this.#plan.path(entry >>> 1);
+      this.#waiting.push(entry);
+    }
+    return undefined;
+  }
+
+  /** Queues all wanted outputs of a chore that has just run. */
+  queue(chore: number): void {
+    this.#waiting.push(...(this.#wantedOf.get(chore) ?? []));
+  }
+
+  /**
+   * Writes what is queued.
+   *
+   * @returns Entries whose blobs turned out to be lost.
+   * @throws {OutputError} before anything of a user's would be lost.
+   */
+  async place(): Promise<readonly number[]> {
+    const lost: number[] = [];
+    while (this.#waiting.length > 0) {
+      const missing: number[] = [];
+      for (const entry of new Set(this.#waiting.splice(0))) {
+        if (!(await this.#outputs.isInPlace(entry))) missing.push(entry);
+      }
+      const placed = await this.#outputs.place(missing);
+      this.written += placed.written.length;
+      for (const entry of placed.written) {
+        const digest = this.#state.digest(entry >>> 1);
+        if (digest) this.#listener({ type: "materialised", path: this.#plan.path(entry >>> 1), hash: digest.hash });
+      }
+      lost.push(...placed.lost);
+    }
+    return lost;
+  }
+}
