@@ -183,7 +183,9 @@ describe("isolation", () => {
     checkout.write("a", "1");
     const built = await checkout.build("--min-isolation", "hermetic");
     expect(built.status).toBe(1);
-    expect(built.stderr).toMatch(/isolation hermetic was asked for, and copy\(a b\) runs with the host's own tools, which is \w+ here; nothing was run/);
+    expect(built.stderr).toMatch(
+      /isolation hermetic was asked for, and copy\(a b\) runs with the host's own tools, which is \w+ here; nothing was run/,
+    );
     expect(checkout.exists("b")).toBe(false);
     const contradiction = await checkout.build("--executor", "process", "--min-isolation", "contained");
     expect(contradiction.status).toBe(1);
