@@ -38,6 +38,11 @@ export class BlobFiles {
     return this.#rescue(hash) && this.#fs.statInto(path, this.#numbers, 0) ? this.#numbers[0] : undefined;
   }
 
+  /** Whether the blob's file is there and of this size; one in the trash is not looked for, since it can be written anew. */
+  stands(hash: Sha256, sizeBytes: number): boolean {
+    return this.#fs.statInto(this.layout.blob(hash), this.#numbers, 0) && this.#numbers[0] === sizeBytes;
+  }
+
   /** The file's bytes, unverified; `undefined` when there is none. */
   read(hash: Sha256): Buffer | undefined {
     const path = this.layout.blob(hash);

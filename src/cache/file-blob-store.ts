@@ -71,7 +71,11 @@ export class FileBlobStore implements BlobStore {
 
   write(bytes: Uint8Array, known?: Digest): Digest {
     const digest = known ?? digestOf(bytes);
-    if (this.has(digest)) return digest;
+    if (isEmpty(digest)) return digest;
+    if (this.#files.stands(digest.hash, digest.sizeBytes)) {
+      this.#touch(digest.hash, digest.sizeBytes);
+      return digest;
+    }
     this.#files.write(digest.hash, bytes, this.#durable);
     this.#touch(digest.hash, digest.sizeBytes);
     return digest;

@@ -28,6 +28,8 @@ const MOVE = "INSERT OR REPLACE INTO position VALUES (0, ?, ?)";
 /** The action cache in `index.db`. A damaged index answers nothing and is made anew: see `IndexDatabase`. */
 export class SqliteActionIndex implements ActionIndex {
   readonly #db: IndexDatabase;
+  /** Known to hold nothing: a first build asks twice for every chore. What others add meanwhile is seen next time. */
+  #isEmpty: boolean | undefined;
 
   constructor(db: IndexDatabase) {
     this.#db = db;
@@ -44,6 +46,7 @@ export class SqliteActionIndex implements ActionIndex {
 
   /** When the index turns out to be damaged nothing is added, so that its position tells what it lacks: everything. */
   add(executions: readonly IndexedExecution[], position: { readonly ledger: Sha256; readonly size: number }): void {
+    this.#isEmpty = undefined;
     this.#db.write(() => {
       const insert = this.#db.statement(INSERT);
       const insertOutput = this.#db.statement(INSERT_OUTPUT);
@@ -108,7 +111,10 @@ export class SqliteActionIndex implements ActionIndex {
   }
 
   #select(sql: string, ...values: readonly unknown[]): IndexedExecution[] {
-    return this.#db.read(() => (this.#db.statement(sql).all(...values) as Row[]).map(execution), []);
+    return this.#db.read(() => {
+      this.#isEmpty ??= this.#db.statement("SELECT 1 FROM executions LIMIT 1").get() === undefined;
+      return this.#isEmpty ? [] : (this.#db.statement(sql).all(...values) as Row[]).map(execution);
+    }, []);
   }
 }
 

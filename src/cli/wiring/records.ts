@@ -35,7 +35,7 @@ export async function openUserLedger(machine: Machine, create: boolean): Promise
     rnode: machine.rnode,
     create,
     // A sync costs the main thread 3 ms and more; nothing but the outputs' way into the checkout waits for one.
-    window: { ms: 60, records: 1_000 },
+    window: { ms: 200, records: 2_000 },
   });
   machine.onClose(() => ledger.close());
   return ledger;
