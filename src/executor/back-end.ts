@@ -2,6 +2,7 @@ import type { ExecutionRequest, Isolation } from "./executor.ts";
 import type { Containment } from "./launcher/launcher-command.ts";
 import type { RecipePlaces } from "./recipe-environment.ts";
 import type { BoundInput } from "./staging/input-stager.ts";
+import type { Variation } from "./variation.ts";
 
 /** What the back ends share a run with: one slot's directories. */
 export interface SlotPlaces {
@@ -26,6 +27,8 @@ export interface BackEnd {
   /** Shell text for a launcher's start. */
   setup(slot: SlotPlaces): string;
   placesOf(slot: SlotPlaces): RecipePlaces;
+  /** Name of the program that makes the sandbox and then starts the recipe in it; `undefined`: there is none. */
+  readonly sandbox: string | undefined;
   /** Shell text that runs the recipe and leaves its status in `$?`. */
   command(run: {
     readonly request: ExecutionRequest;
@@ -34,6 +37,9 @@ export interface BackEnd {
     readonly bound: readonly BoundInput[];
     /** How long a process that outlives the recipe may take to end by itself; hundredths of a second. */
     readonly patience: number;
+    readonly variation?: Variation | undefined;
+    /** What stands before a command to trace it. */
+    readonly tracer?: readonly string[] | undefined;
   }): string;
   /** Argument vector for a recipe that has the terminal; run by begat itself. */
   interactiveCommand(run: Parameters<BackEnd["command"]>[0]): {

@@ -1,6 +1,7 @@
 import type { Digest, IsolationLevel, WorkspacePath } from "../base/index.ts";
 import { BegatError } from "../base/index.ts";
 import type { RecordedOutput } from "../cache/index.ts";
+import type { Variation } from "./variation.ts";
 
 /** One file of the input root. Inputs come sorted by the UTF-8 bytes of their paths, without duplicates. */
 export interface InputFile {
@@ -124,6 +125,20 @@ export interface ExecutionResult {
   readonly finishedAtMs: number;
   /** Of the recipe alone, milliseconds, monotonic. */
   readonly durationMs: number;
+  /** Of a traced run: each path it looked at once, in the order of the last look. Absent where the trace failed. */
+  readonly accesses?: readonly FileAccess[];
+}
+
+/** A path that a traced recipe looked at. */
+export interface FileAccess {
+  /** From the workspace root where `isInside`, else absolute. */
+  readonly path: string;
+  /** In the build root. */
+  readonly isInside: boolean;
+  /** The most that was done with it; `look`: only asked whether, what and where to it is. */
+  readonly how: "exec" | "look" | "open";
+  /** At some time it was there. */
+  readonly found: boolean;
 }
 
 /** Only a clean success may be used again. */
@@ -176,6 +191,8 @@ export interface Executor {
    * @throws {ExecutorError}
    */
   execute(request: ExecutionRequest, options: ExecutionOptions): Promise<ExecutionResult>;
+  /** Why it cannot trace a run; `undefined` when it can. Absent from executors that never trace. */
+  tracingProblem?(): string | undefined;
   /** Removes staging areas and helper processes. Idempotent. */
   close(): Promise<void>;
 }
@@ -190,6 +207,10 @@ export interface ExecutionOptions {
    * resolves at once when `signal` aborts.
    */
   readonly turn?: () => Promise<() => void>;
+  /** Runs it under other conditions, which must not matter: another build root, host name, order of staging ... */
+  readonly variation?: Variation;
+  /** Runs it traced, to answer `accesses`; it takes about half as long again. Not for interactive recipes. */
+  readonly trace?: boolean;
 }
 
 export type OutputListener = (stream: "stdout" | "stderr", bytes: Uint8Array) => void;

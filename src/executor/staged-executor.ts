@@ -1,7 +1,7 @@
-import { statfsSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, statfsSync } from "node:fs";
 import type { BlobStore } from "../cache/index.ts";
 import type { Clock } from "../ports/index.ts";
-import type { BackEnd } from "./back-end.ts";
+import type { BackEnd, SlotPlaces } from "./back-end.ts";
 import { type Judgement, judgeOutputs, judgeRecipe, processLimitEvents } from "./execution-verdict.ts";
 import {
   type Capabilities,
@@ -24,6 +24,10 @@ import type { Slot } from "./slot.ts";
 import { SlotPool } from "./slot-pool.ts";
 import { InputStager } from "./staging/input-stager.ts";
 import { VerifiedContents } from "./staging/verified-contents.ts";
+import { straceProgram, straceWords } from "./tracing/strace-command.ts";
+import { readTrace } from "./tracing/strace-output.ts";
+import { takeLines } from "./tracing/trace-file.ts";
+import { type Variation, variedBuildRoot } from "./variation.ts";
 
 export interface StagedExecutorOptions {
   readonly blobs: BlobStore;
@@ -110,6 +114,10 @@ export abstract class StagedExecutor implements Executor {
     }
   }
 
+  tracingProblem(): string | undefined {
+    return straceProgram() === undefined ? "strace is not installed" : undefined;
+  }
+
   async close(): Promise<void> {
     await this.#pool.close();
   }
@@ -151,11 +159,18 @@ export abstract class StagedExecutor implements Executor {
       const launcher = await slot.launcher();
       // What has the terminal is begat's own child and outside the launcher's mount namespace.
       const bindSource = this.#backEnd.bindsInputs && !request.interactive ? slot.reach : undefined;
-      const inputs = await this.#stager.stage(request, { buildRoot: slot.build, uid: slot.uid, bindSource }, signal);
+      const { variation } = options;
+      const places = variation === undefined ? slot : variedPlaces(slot, variation);
+      const stagingPlace = { buildRoot: places.build, uid: slot.uid, bindSource, isReversed: variation !== undefined };
+      const inputs = await this.#stager.stage(request, stagingPlace, signal);
       const staged = inputs.paths;
       if (signal.aborted) throw cancelled();
-      const environment = recipeEnvironment(request, this.#backEnd.placesOf(slot));
-      const run = { request, environment, slot, bound: inputs.bound, patience };
+      const recipePlaces = this.#backEnd.placesOf(places);
+      const environment = recipeEnvironment(request, recipePlaces);
+      const strace = options.trace && !request.interactive ? straceProgram() : undefined;
+      const traceFile = `${slot.directory}/io/trace`;
+      const tracer = strace === undefined ? undefined : straceWords(strace, traceFile);
+      const run = { request, environment, slot: places, bound: inputs.bound, patience, variation, tracer };
 
       const endTurn = await options.turn?.();
       if (signal.aborted) {
@@ -198,10 +213,16 @@ export abstract class StagedExecutor implements Executor {
       const full = spaceEvent(slot.directory);
       if (full !== undefined && slot.medium === "memory") return "staging full";
       slot.reclaim();
-      const collected = judged === undefined ? await this.#collect(slot, request, staged) : NO_OUTPUTS;
+      // Only its mode can have been changed: the directories above it are not the recipe's.
+      if (places !== slot) chmodSync(places.build, 0o755);
+      const collected = judged === undefined ? await this.#collect(places.build, request, staged) : NO_OUTPUTS;
       const judgement: Judgement = judged ?? judgeOutputs(collected);
-      const undeclared = await sweepBuildRoot(slot.build, staged, request.outputs);
-      isDirty = false;
+      const undeclared = await sweepBuildRoot(places.build, staged, request.outputs);
+      isDirty = variation !== undefined;
+      const { build } = recipePlaces;
+      const directory = request.directory === "" ? build : `${build}/${request.directory}`;
+      const frame = { build, directory, sandbox: this.#backEnd.sandbox };
+      const accesses = tracer && readTrace(takeLines(traceFile), frame);
       return {
         ...judgement,
         outputs: collected.outputs,
@@ -215,6 +236,7 @@ export abstract class StagedExecutor implements Executor {
         startedAtMs,
         finishedAtMs,
         durationMs,
+        ...(accesses === undefined ? {} : { accesses }),
       };
     } catch (error) {
       if (slot.medium === "memory" && (error as NodeJS.ErrnoException).code === "ENOSPC") return "staging full";
@@ -224,10 +246,22 @@ export abstract class StagedExecutor implements Executor {
     }
   }
 
-  #collect(slot: Slot, request: ExecutionRequest, staged: ReadonlySet<string>): Promise<CollectedOutputs> {
+  #collect(build: string, request: ExecutionRequest, staged: ReadonlySet<string>): Promise<CollectedOutputs> {
     const isStaged = (path: string) => staged.has(path);
-    return new OutputCollector(slot.build, this.options.blobs, this.limits, request.outputs, isStaged).collect();
+    return new OutputCollector(build, this.options.blobs, this.limits, request.outputs, isStaged).collect();
   }
+}
+
+/** The slot with a build root further down, which cleaning the slot removes. */
+function variedPlaces(slot: Slot, variation: Variation): SlotPlaces {
+  const directories = variedBuildRoot(slot.build, variation);
+  for (const directory of directories) {
+    mkdirSync(directory, 0o755);
+    chmodSync(directory, 0o755);
+  }
+  const build = directories[directories.length - 1] as string;
+  if (slot.uid !== undefined) chownSync(build, slot.uid, slot.uid);
+  return { directory: slot.directory, build, uid: slot.uid, medium: slot.medium, reach: slot.reach };
 }
 
 /** A full file system is a limit touched even where the recipe exited 0: it may not have looked. */

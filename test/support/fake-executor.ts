@@ -60,6 +60,8 @@ export class FakeExecutor implements Executor {
   readonly slots: number;
   /** In the order they were begun. */
   readonly executed: ExecutionRequest[] = [];
+  /** Seeds of the variations asked for, by the place in `executed`. */
+  readonly variations = new Map<number, number>();
   /** Most that ever ran at once. */
   mostAtOnce = 0;
   #running = 0;
@@ -112,6 +114,7 @@ export class FakeExecutor implements Executor {
       const endTurn = await options.turn?.();
       try {
         if (signal.aborted) throw cancelled();
+        if (options.variation !== undefined) this.variations.set(this.executed.length, options.variation.seed);
         return await this.#run(request, signal, options.onOutput);
       } finally {
         endTurn?.();

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { accessSync, constants, existsSync, realpathSync } from "node:fs";
-import { dirname } from "node:path/posix";
+import { basename, dirname } from "node:path/posix";
 import { promisify } from "node:util";
 import type { BackEnd, SlotPlaces } from "../back-end.ts";
 import type { Capabilities, ExecutionRequest, Executor, Isolation } from "../executor.ts";
@@ -11,6 +11,7 @@ import { limitsOf } from "../process/process-executor.ts";
 import { commandWithEnvironment } from "../shell-command.ts";
 import { StagedExecutor, type StagedExecutorOptions } from "../staged-executor.ts";
 import { isReachableByAll } from "../staging/staging-root.ts";
+import { variedHostName, withOneProcessor, withOtherProcessIds } from "../variation.ts";
 import { judgeCanaries, plantCanaries } from "./canaries.ts";
 import {
   hostRootArguments,
@@ -35,6 +36,7 @@ class BubblewrapBackEnd implements BackEnd {
   readonly name = "bubblewrap";
   readonly containments = ["sandbox"] as const;
   readonly bindsInputs = true;
+  readonly sandbox: string;
   readonly program: string;
   readonly #toolRoots: readonly string[];
   /** Older versions cannot, and some kernels do not let them. */
@@ -43,6 +45,7 @@ class BubblewrapBackEnd implements BackEnd {
 
   constructor(program: string, toolRoots: readonly string[]) {
     this.program = program;
+    this.sandbox = basename(program);
     this.#toolRoots = toolRoots;
   }
 
@@ -65,16 +68,20 @@ class BubblewrapBackEnd implements BackEnd {
   }
 
   command(run: Parameters<BackEnd["command"]>[0]): string {
-    const { request, slot } = run;
+    const { request, slot, variation } = run;
     const host = this.#host(slot);
-    const fixed =
-      request.imageRoot === undefined
-        ? '"$@"'
-        : shellWords([...isolationArguments(host), ...imageRootArguments(request.imageRoot), ...placesArguments(slot)]);
-    const [environment, argv] = commandWithEnvironment(request.argv, run.environment);
+    const isolation = isolationArguments(host);
+    if (variation !== undefined) isolation[isolation.indexOf("--hostname") + 1] = variedHostName(variation);
+    const root = request.imageRoot === undefined ? hostRootArguments(host) : imageRootArguments(request.imageRoot);
+    // What the launcher holds is of the ordinary run with the host's tools.
+    const isOrdinary = request.imageRoot === undefined && variation === undefined;
+    const fixed = isOrdinary ? '"$@"' : shellWords([...isolation, ...root, ...placesArguments(slot)]);
+    const [environment, plain] = commandWithEnvironment(request.argv, run.environment);
+    const argv = variation === undefined ? plain : withOtherProcessIds(plain, variation);
+    const before = [...(variation === undefined ? [] : withOneProcessor(variation)), ...(run.tracer ?? [])];
     const words = [...this.#runArguments({ ...run, environment }), "--new-session"];
     const tail = `-- ${INIT_SHELL} -c "$I" ${run.patience} ${shellWords(argv)} </dev/null`;
-    const command = `${shellWord(this.program)} ${fixed} ${shellWords(words)} ${tail}`;
+    const command = `${shellWords([...before, this.program])} ${fixed} ${shellWords(words)} ${tail}`;
     const limits = limitsOf(request.resources);
     return limits === "" ? command : `( ${limits}${command} )`;
   }

@@ -4,16 +4,20 @@ import { ExecutorError } from "../executor.ts";
 import { shellWord, shellWords } from "../launcher/shell-word.ts";
 import { commandWithEnvironment } from "../shell-command.ts";
 import { StagedExecutor, type StagedExecutorOptions } from "../staged-executor.ts";
+import { withOneProcessor, withOtherProcessIds } from "../variation.ts";
 
 const backEnd: BackEnd = {
   name: "process",
   containments: ["pid-namespace", "scan"],
   bindsInputs: false,
+  sandbox: undefined,
   prepare: () => undefined,
   setup: () => "",
   placesOf: (slot) => ({ build: slot.build, home: `${slot.directory}/home`, tmp: `${slot.directory}/tmp` }),
-  command({ request, environment, slot }) {
-    const [variables, argv] = commandWithEnvironment(request.argv, environment);
+  command({ request, environment, slot, variation, tracer = [] }) {
+    const [variables, command] = commandWithEnvironment(request.argv, environment);
+    const varied = variation === undefined ? command : withOtherProcessIds(command, variation);
+    const argv = [...(variation === undefined ? [] : withOneProcessor(variation)), ...tracer, ...varied];
     const before = variables.map(([name, value]) => `${name}=${shellWord(value)} `).join("");
     const enter = `cd ${shellWord(workingDirectory(slot, request.directory))}; unset PWD OLDPWD; `;
     const run = `${before}${shellWords(argv)} </dev/null`;

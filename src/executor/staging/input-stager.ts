@@ -42,6 +42,8 @@ export interface StagingPlace {
   readonly uid: number | undefined;
   /** Where a large file can be bound from, if it can be reached in the sandbox at all. */
   readonly bindSource: ((file: string) => string | undefined) | undefined;
+  /** The last input first: another order for whoever reads a directory on a tmpfs. */
+  readonly isReversed?: boolean;
 }
 
 /** All staged files and links have this time: a recipe must not see when it is run. */
@@ -74,7 +76,7 @@ export class InputStager {
     this.#makeDirectory(request.directory, place, paths);
     // Sorted, as they come: on a tmpfs the order of making is the order of reading.
     let count = 0;
-    for (const input of request.inputs) {
+    for (const input of place.isReversed ? [...request.inputs].reverse() : request.inputs) {
       if (++count % FILES_AT_ONCE === 0) {
         await new Promise(setImmediate);
         if (signal.aborted) throw new ExecutorError("EXECUTOR_CANCELLED", `${request.label} was cancelled`);
