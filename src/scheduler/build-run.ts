@@ -113,10 +113,30 @@ export class BuildRun {
     this.#placement = new Placement(plan, prepared.state, outputs, selection, listener);
   }
 
+  /**
+   * Takes note of sources that are not what they were. Their digests in the state are the new ones from here on, so
+   * nothing that rests on them is settled any more: not what this build needs, in case it does not come to it, and not
+   * the rest of the plan, which would otherwise never hear of the change.
+   */
+  noteChanged(sources: ReadonlySet<number>): void {
+    for (const path of sources) this.#changedPaths[path] = 1;
+    if (sources.size > 0) this.#unsettle(() => true);
+  }
+
+  /** As `noteChanged`, for what this build made anew and chores outside of it use. */
+  unsettleBeyond(): void {
+    this.#unsettle((chore) => !this.statuses.isNeeded(chore));
+  }
+
+  #unsettle(among: (chore: number) => boolean): void {
+    for (let chore = 0; chore < this.#plan.choreCount; chore++) {
+      if (this.#state.settled[chore] && among(chore) && this.#hasChangedInput(chore)) this.#state.settled[chore] = 0;
+    }
+  }
+
   /** Marks what must be looked at: chores with changed sources, without a settled result, or asked for. */
-  async begin(changedSources: ReadonlySet<number>): Promise<readonly number[]> {
+  async begin(): Promise<readonly number[]> {
     const { options, levels } = this.#context;
-    for (const path of changedSources) this.#changedPaths[path] = 1;
     for (let chore = 0; chore < this.#plan.choreCount; chore++) {
       if (!this.statuses.isNeeded(chore)) continue;
       if (options.force) this.#mustRun.set(chore, { reason: "forced" });

@@ -99,6 +99,7 @@ async function buildLocked(
     keys: neededLabels(prepared, selection),
   }));
   const run = new BuildRun(prepared, selection, rooms, options, recorder, levels, listener, signal);
+  run.noteChanged(refreshed.changed);
   try {
     await recordIngested(recorder, prepared.ingested);
     const started = {
@@ -110,7 +111,7 @@ async function buildLocked(
       level: weakest(levels),
     };
     listener({ type: "build-started", ...started });
-    await run.begin(refreshed.changed);
+    await run.begin();
     await run.work();
   } catch (error) {
     await endQuietly(recorder, run, prepared, rooms);
@@ -138,7 +139,7 @@ async function conclude(
   }
   recorder.opened?.catchUp();
   rooms.blobs.flush();
-  saveState(prepared, rooms);
+  saveState(prepared, run, rooms);
   for (const { digest, movedTo } of rooms.blobs.quarantined)
     rooms.log.warn("blob quarantined", { hash: digest.hash, movedTo });
   return {
@@ -171,13 +172,14 @@ async function endQuietly(recorder: Recorder, run: BuildRun, prepared: Prepared,
       await recorder.end(run.statuses.dispositions(), "failed", []);
     recorder.opened?.catchUp();
     rooms.blobs.flush();
-    saveState(prepared, rooms);
+    saveState(prepared, run, rooms);
   } catch (error) {
     rooms.log.warn("the end of a broken build could not be recorded", { error: explain(error) });
   }
 }
 
-function saveState(prepared: Prepared, rooms: BuildRooms): void {
+function saveState(prepared: Prepared, run: BuildRun, rooms: BuildRooms): void {
+  run.unsettleBeyond();
   // Outputs written beside globbed sources change a directory's signature, not its meaning.
   const reads = checkReads(rooms.checkout, prepared.state.reads);
   if (reads.fresh && reads.refreshed) prepared.state.reads = reads.refreshed;
