@@ -2,6 +2,7 @@ export * from "./kernel-random.ts";
 export * from "./node-bulk-files.ts";
 export * from "./node-clock.ts";
 export * from "./node-fetcher.ts";
+export * from "./node-file-streams.ts";
 export * from "./node-file-tree.ts";
 export * from "./node-process-runner.ts";
 export * from "./node-process-table.ts";
