@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { type Dirent, lstatSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import type { DeclaredOutput } from "../executor.ts";
 import { emptyDirectory, removeTree } from "../staging/remove-tree.ts";
 
@@ -22,6 +22,8 @@ export async function sweepBuildRoot(
       declared.add(output.path.slice(0, slash));
     }
   }
+  // The usual run leaves what was staged and what was declared: that goes by name, without listing every directory.
+  if (removeByName(root, staged, outputs) && readdirSync(root).length === 0) return [];
   const undeclared: string[] = [];
   let count = 0;
   const sweep = async (directory: string): Promise<void> => {
@@ -45,6 +47,40 @@ export async function sweepBuildRoot(
     emptyDirectory(root);
   }
   return undeclared.sort();
+}
+
+/**
+ * Removes outputs and staged inputs by name, children before parents; answers whether nothing stood in the way. An input
+ * the recipe removed is no obstacle, a directory that is not empty is: something undeclared is in it.
+ */
+function removeByName(root: string, staged: ReadonlySet<string>, outputs: readonly DeclaredOutput[]): boolean {
+  const directories = new Set<string>();
+  const paths = [...staged];
+  for (const path of [...paths, ...outputs.map((output) => output.path)]) {
+    for (let slash = path.lastIndexOf("/"); slash > 0; slash = path.lastIndexOf("/", slash - 1)) {
+      const parent = path.slice(0, slash);
+      if (directories.has(parent)) break;
+      directories.add(parent);
+    }
+  }
+  // A recipe may have put a symlink in a directory's place: whatever that leads to is not ours to empty.
+  for (const directory of [...directories].sort((a, b) => a.length - b.length)) {
+    if (!lstatSync(`${root}/${directory}`, { throwIfNoEntry: false })?.isDirectory()) return false;
+  }
+  try {
+    for (const { path, kind } of outputs) {
+      if (kind === "tree") removeTree(`${root}/${path}`);
+      else if (!staged.has(path)) unlinkSync(`${root}/${path}`);
+    }
+    for (let i = paths.length - 1; i >= 0; i--) {
+      const path = paths[i] as string;
+      if (directories.has(path)) rmdirSync(`${root}/${path}`);
+      else unlinkSync(`${root}/${path}`);
+    }
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const isTree = (path: string, outputs: readonly DeclaredOutput[]): boolean =>
