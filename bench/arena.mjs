@@ -41,11 +41,12 @@ export class Arena {
   }
 
   /**
-   * Two workspaces with the same files, one for each tool.
+   * Two workspaces with the same files, one for each tool. They stay until `close` (`Contestant.putAside` says why),
+   * unless `isLarge` says that it is few files which take much room.
    *
    * @param generate Writes the workload into a folder and says `{ chores, outputs, leaf }`.
    */
-  async contest(generate, use) {
+  async contest(generate, use, { isLarge = false } = {}) {
     const folder = this.folder();
     const mine = join(folder, "begat");
     mkdirSync(mine);
@@ -57,9 +58,12 @@ export class Arena {
       ninja = new Ninja(this.processes, theirs, workload.outputs, this.ninja);
     }
     try {
-      return await use(new Begat(this.processes, mine, workload.outputs, this.begatCommand), ninja, workload);
+      const begat = new Begat(this.processes, mine, workload.outputs, this.begatCommand);
+      begat.isLarge = isLarge;
+      if (ninja !== undefined) ninja.isLarge = isLarge;
+      return await use(begat, ninja, workload);
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      if (isLarge) rmSync(folder, { recursive: true, force: true });
     }
   }
 

@@ -213,6 +213,7 @@ export const coldMeasures = [
             },
           ];
         },
+        { isLarge: true },
       );
     },
   },

@@ -1,7 +1,7 @@
 // begat and its peer, each with the same three questions: build here, forget everything, is that so.
 
-import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
 
 /** Both tools run this many chores at once. */
 export const JOBS = 2;
@@ -21,6 +21,10 @@ const HOW = {
 
 /** A tool in one workspace. */
 class Contestant {
+  #moved = 0;
+  /** Few files that take much room are really removed when they are put aside. */
+  isLarge = false;
+
   /** @param {import("./measured-process.mjs").MeasuredProcesses} processes */
   constructor(processes, workspace, outputs) {
     this.processes = processes;
@@ -28,12 +32,27 @@ class Contestant {
     this.outputs = outputs;
   }
 
-  removeOutputs() {
-    for (const name of this.outputs) rmSync(join(this.workspace, name), { recursive: true, force: true });
+  /**
+   * Moves `names` out of the workspace instead of removing them. ext4 does not use the inode of a file again within
+   * minutes of its removal, and looks at every such inode whenever it makes a file: after thousands of removals making
+   * one takes 0.5 ms instead of 0.03 ms, and what is measured is the benchmark's own tidiness.
+   */
+  putAside(...names) {
+    const grave = join(this.grave, `${this.#moved++}`);
+    mkdirSync(grave, { recursive: true });
+    for (const name of names) {
+      const full = join(this.workspace, name);
+      if (existsSync(full)) renameSync(full, join(grave, basename(full)));
+    }
+    if (this.isLarge) rmSync(grave, { recursive: true, force: true });
   }
 
-  removeFromWorkspace(...names) {
-    for (const name of names) rmSync(join(this.workspace, name), { recursive: true, force: true });
+  get grave() {
+    return `${this.workspace}.aside`;
+  }
+
+  removeOutputs() {
+    this.putAside(...this.outputs);
   }
 }
 
@@ -41,13 +60,14 @@ class Contestant {
 export class Begat extends Contestant {
   #command;
   #homes;
+  #lives = 0;
 
   /** @param command How this begat is started, e.g. `["node", ".../begat.cjs"]`. */
   constructor(processes, workspace, outputs, command) {
     super(processes, workspace, outputs);
     this.#command = command;
-    this.#homes = `${workspace}.homes`;
-    mkdirSync(this.#homes, { recursive: true });
+    this.#homes = `${workspace}.homes0`;
+    mkdirSync(this.#homes);
   }
 
   get env() {
@@ -72,10 +92,10 @@ export class Begat extends Contestant {
 
   /** As if begat had never been on this machine. */
   forget() {
-    this.removeOutputs();
-    this.removeFromWorkspace(".begat");
-    rmSync(this.#homes, { recursive: true, force: true });
-    mkdirSync(this.#homes, { recursive: true });
+    this.putAside(...this.outputs, ".begat");
+    if (this.isLarge) rmSync(this.#homes, { recursive: true, force: true });
+    this.#homes = `${this.workspace}.homes${++this.#lives}`;
+    mkdirSync(this.#homes);
   }
 }
 
@@ -101,7 +121,6 @@ export class Ninja extends Contestant {
   }
 
   forget() {
-    this.removeOutputs();
-    this.removeFromWorkspace(".ninja_log", ".ninja_deps");
+    this.putAside(...this.outputs, ".ninja_log", ".ninja_deps");
   }
 }
