@@ -132,7 +132,7 @@ export class CheckoutOutputs {
         this.#placeLink(path, name);
         written.push(entry);
       } else {
-        this.#refuseDirectory(name);
+        this.#clearDirectory(path, name);
         files.push({
           entry,
           file: { digest, path: this.#checkout.absolute(name), executable: this.#state.is(path, "executable") },
@@ -169,15 +169,24 @@ export class CheckoutOutputs {
     return lost;
   }
 
-  #refuseDirectory(name: WorkspacePath): void {
-    if (this.#checkout.fs.lstat(this.#checkout.absolute(name))?.kind !== "directory") return;
+  /** Makes way for a file: a tree that begat put there goes, any other directory is refused. */
+  #clearDirectory(path: number, name: WorkspacePath): void {
+    const { fs } = this.#checkout;
+    const full = this.#checkout.absolute(name);
+    if (fs.lstat(full)?.kind !== "directory") return;
+    if (this.#state.members.delete(path)) {
+      const aside = this.#temporary();
+      fs.rename(full, aside);
+      fs.remove(aside);
+      return;
+    }
     throw new OutputError("OUTPUT_IN_THE_WAY", `${name} is to be a file, but a directory stands there`, {
       hint: "move the directory away, and build again",
     });
   }
 
   #placeLink(path: number, name: WorkspacePath): void {
-    this.#refuseDirectory(name);
+    this.#clearDirectory(path, name);
     const temporary = this.#temporary();
     this.#checkout.fs.symlink(this.#state.texts.get(path) ?? "", temporary);
     this.#checkout.fs.rename(temporary, this.#checkout.absolute(name));

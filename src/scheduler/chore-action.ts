@@ -130,7 +130,7 @@ export class ChoreActions {
       const name = this.#plan.path(path);
       const mount = i >= declared ? facts.mounts[i - declared] : undefined;
       const made = (this.#plan.columns.producer[path] as number) >= 0;
-      const digest = this.#state.digest(path);
+      const digest = this.#digest(path);
       if ((entry & 1) === 0) {
         // Of a fixpoint chore that has not run yet, its own output may not be there.
         if (digest === undefined) {
@@ -177,6 +177,23 @@ export class ChoreActions {
       }
     }
     return { inputs, links, emptyDirectories: emptyDirectories.filter((path) => path !== "") };
+  }
+
+  /** Of an input within a tree that was made before anybody asked for it by name, the tree's own list knows. */
+  #digest(path: number): Digest | undefined {
+    const known = this.#state.digest(path);
+    const maker = this.#plan.columns.producer[path] as number;
+    if (known !== undefined || maker < 0) return known;
+    const name = this.#plan.path(path);
+    for (const entry of this.#plan.outputsOf(maker)) {
+      const tree = this.#plan.path(entry >>> 1);
+      const digest = this.#state.digest(entry >>> 1);
+      if ((entry & 1) === 0 || digest === undefined || !name.startsWith(`${tree}/`)) continue;
+      const leaf = this.listing(digest, tree).files.find((file) => `${tree}/${file.path}` === name);
+      if (leaf !== undefined) this.#state.setDigest(path, leaf.digest, leaf.executable ? PATH.executable : 0);
+      return leaf?.digest;
+    }
+    return undefined;
   }
 
   /** Leaves of a directory output. */

@@ -1,4 +1,4 @@
-import { explain, type IsolationLevel } from "../base/index.ts";
+import { codeOf, explain, type IsolationLevel } from "../base/index.ts";
 import type { IndexedExecution } from "../cache/index.ts";
 import type { DescribedAction } from "../executor/index.ts";
 import type { ChoreActions } from "./chore-action.ts";
@@ -40,7 +40,7 @@ export async function decide(
   if (!isDirty && mustRun === undefined) return { act: "settle" };
   let described: DescribedAction;
   try {
-    described = actions.describe(chore);
+    described = await describe(chore, actions, records);
   } catch (error) {
     return { act: "refuse", because: explain(error) };
   }
@@ -77,6 +77,21 @@ export async function decide(
     reason: "new",
   };
   return { act: "execute", decision, described };
+}
+
+/** A list of files that the store has let go stands in the ledger, which need not be open yet. */
+async function describe(
+  chore: number,
+  actions: ChoreActions,
+  records: () => Promise<Records | undefined>,
+): Promise<DescribedAction> {
+  try {
+    return actions.describe(chore);
+  } catch (error) {
+    if (codeOf(error) !== "CHORE_TREE_LOST") throw error;
+    await records();
+    return actions.describe(chore);
+  }
 }
 
 /** What `readAction` tells beyond the listing, from the request at hand. */
