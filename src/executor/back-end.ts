@@ -13,6 +13,12 @@ export interface SlotPlaces {
   readonly medium: "memory" | "disk";
   /** `file` as whoever runs in this slot reaches it; `undefined` when it cannot. */
   readonly reach: (file: string) => string | undefined;
+  /** The root file system of recipes in this slot, as its launcher reaches it; `undefined`: the host's own tools. */
+  readonly image: string | undefined;
+  /** The same, as begat reaches it. */
+  readonly imageRoot: string | undefined;
+  /** Number of its seat: two recipes that run at once have different ones. */
+  readonly index: number;
 }
 
 /** How one back end differs from another; everything else is `StagedExecutor`. */
@@ -22,6 +28,8 @@ export interface BackEnd {
   readonly containments: readonly Containment[];
   /** Large inputs are seen in place instead of being copied. */
   readonly bindsInputs: boolean;
+  /** Words before the launcher's own, for what its children inherit. */
+  wrap?(slot: SlotPlaces): readonly string[];
   /** Called while a launcher starts, before it gets its first command. */
   prepare(slot: SlotPlaces): void;
   /** Shell text for a launcher's start. */

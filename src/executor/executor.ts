@@ -1,4 +1,4 @@
-import type { Digest, IsolationLevel, WorkspacePath } from "../base/index.ts";
+import type { Digest, IsolationLevel, Sha256, WorkspacePath } from "../base/index.ts";
 import { BegatError } from "../base/index.ts";
 import type { RecordedOutput } from "../cache/index.ts";
 import type { Variation } from "./variation.ts";
@@ -94,6 +94,20 @@ export interface Isolation {
   readonly uidDropped: boolean;
   /** Ways out that are known and open, by short name: `clock`, `random`, `proc`, `host-tools`, `filesystem`, `network` ... */
   readonly knownLeaks: readonly string[];
+  /** Beyond namespaces; absent where a back end adds nothing to them. */
+  readonly hardening?: Hardening;
+}
+
+/** What a recipe was kept from, or saw the same on every machine. */
+export interface Hardening {
+  /** SHA-256 of the filter of system calls, as the kernel took it; `undefined`: none. */
+  readonly seccomp: Sha256 | undefined;
+  /** Whether addresses are chosen by chance. */
+  readonly aslr: "on" | "off";
+  /** Processors that a recipe which asks for none sees; 0: the machine's own. */
+  readonly cpus: number;
+  /** Files of /proc that are the same everywhere. */
+  readonly procMask: readonly string[];
 }
 
 /** A limit that was touched, even where the recipe carried on and exited 0. */
@@ -175,6 +189,8 @@ export interface Capabilities {
   readonly isolation: Isolation;
   /** Each canary tried and whether it was held. */
   readonly canaries: readonly { readonly name: string; readonly held: boolean }[];
+  /** The same of recipes in an image; absent where it cannot run them. */
+  readonly withImage?: Omit<Capabilities, "withImage">;
 }
 
 /** Runs actions. Every back end, and the fake, passes `test/contracts/executor.contract.ts`. */

@@ -11,11 +11,14 @@ import { isReachableByAll, makeStagingRoot, type StagingRoot } from "./staging/s
 /** With less than this, as in containers with 64 MB of /dev/shm, too many recipes would have to run twice. */
 const MEMORY_BYTES = 256 * 1024 * 1024;
 
+/** Images that one seat has a launcher ready for. */
+const MOST_IMAGES = 4;
+
 /** The right to run one recipe now. */
 export interface Seat {
-  slot(): Slot;
+  slot(): Promise<Slot>;
   /** The same seat's slot on disk. */
-  diskSlot(): Slot;
+  diskSlot(): Promise<Slot>;
   release(): void;
 }
 
@@ -40,14 +43,15 @@ export class SlotPool {
     this.dropsUser = process.getuid?.() === 0 && isExecutable("/usr/bin/setpriv") && hasSlotUids();
   }
 
-  async take(signal: AbortSignal, label: string): Promise<Seat> {
+  /** @param image Root file system of an image, absolute, where the recipe runs in one. */
+  async take(signal: AbortSignal, label: string, image?: string): Promise<Seat> {
     if (signal.aborted) throw new ExecutorError("EXECUTOR_CANCELLED", `${label} was cancelled`);
     if (this.#closed) throw new ExecutorError("EXECUTOR_UNUSABLE", "executor is closed");
     const index = this.#idle.pop() ?? (await this.#wait(signal, label));
     let released = false;
     return {
-      slot: () => this.#slot(index, "memory"),
-      diskSlot: () => this.#slot(index, "disk"),
+      slot: () => this.#slot(index, "memory", image),
+      diskSlot: () => this.#slot(index, "disk", image),
       release: () => {
         if (released) return;
         released = true;
@@ -56,6 +60,11 @@ export class SlotPool {
         else next.give(index);
       },
     };
+  }
+
+  /** What its slots stand in, absolute. @throws {ExecutorError} `EXECUTOR_UNUSABLE`. */
+  get directory(): string {
+    return this.#root("memory").path;
   }
 
   /** How recipes' processes are held together; known once one slot was used. */
@@ -93,12 +102,13 @@ export class SlotPool {
     });
   }
 
-  #slot(index: number, medium: StagingRoot["medium"]): Slot {
+  async #slot(index: number, medium: StagingRoot["medium"], image: string | undefined): Promise<Slot> {
     const root = this.#root(medium);
     // Where there is no memory to be had, the first slot is on disk already.
-    const key = `${root.path}/${index}`;
+    const key = `${root.path}/${index}${image === undefined ? "" : ` ${image}`}`;
     let slot = this.#slots.get(key);
     if (slot === undefined) {
+      if (image !== undefined) await this.#forgetImages(`${root.path}/${index} `);
       slot = new Slot({
         root,
         index,
@@ -109,10 +119,21 @@ export class SlotPool {
         backEnd: this.#backEnd,
         limits: this.#limits,
         inputRoots: this.#options.inputRoots,
+        ...(image === undefined ? {} : { image }),
       });
       this.#slots.set(key, slot);
     }
     return slot;
+  }
+
+  /** Makes room for one more image in a seat: each has a launcher of its own, which takes 10 ms to start. */
+  async #forgetImages(prefix: string): Promise<void> {
+    const keys = [...this.#slots.keys()].filter((key) => key.startsWith(prefix));
+    for (const key of keys.slice(0, Math.max(0, keys.length + 1 - MOST_IMAGES))) {
+      const slot = this.#slots.get(key);
+      this.#slots.delete(key);
+      await slot?.close();
+    }
   }
 
   #uid(index: number): number | undefined {

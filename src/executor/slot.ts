@@ -16,6 +16,8 @@ export interface SlotOptions {
   readonly uid: number | undefined;
   readonly shell: string;
   readonly backEnd: BackEnd;
+  /** Absolute. Root file system of an image, for a slot whose recipes run in it. */
+  readonly image?: string;
   /** Best first. */
   readonly containments: readonly Containment[];
   readonly limits: ExecutorLimits;
@@ -31,12 +33,17 @@ function ownThreads(): number {
   return counted;
 }
 
+let nextImageSlot = 0;
+
 /** A place where one recipe at a time runs: directories, a user, a launcher that is started when first needed. */
 export class Slot implements SlotPlaces {
   readonly directory: string;
   readonly build: string;
   readonly uid: number | undefined;
   readonly medium: StagingRoot["medium"];
+  readonly image: string | undefined;
+  readonly imageRoot: string | undefined;
+  readonly index: number;
   readonly #options: SlotOptions;
   readonly #binds: { readonly from: string; readonly at: string }[] = [];
   /** Directories of large inputs, and whether a user that owns nothing can go there. */
@@ -46,7 +53,8 @@ export class Slot implements SlotPlaces {
 
   constructor(options: SlotOptions) {
     this.#options = options;
-    this.directory = `${options.root.path}/${options.index}`;
+    this.index = options.index;
+    this.directory = `${options.root.path}/${options.index}${options.image === undefined ? "" : `-${nextImageSlot++}`}`;
     this.build = `${this.directory}/build`;
     this.uid = options.uid;
     this.medium = options.root.medium;
@@ -54,7 +62,14 @@ export class Slot implements SlotPlaces {
     for (const name of ["build", "home", "tmp", "io"]) {
       this.#make(`${this.directory}/${name}`, name === "io" ? 0o700 : 0o755, true);
     }
+    this.image = options.image;
+    this.imageRoot = options.image;
     if (this.uid === undefined || !options.backEnd.bindsInputs) return;
+    if (options.image !== undefined && !isReachableByAll(options.image)) {
+      this.image = `${this.directory}/image`;
+      this.#make(this.image, 0o755, false);
+      this.#binds.push({ from: options.image, at: this.image });
+    }
     // The checkout may stand where only begat's own user can go, such as /root.
     for (const [index, from] of options.inputRoots.entries()) {
       if (isReachableByAll(from) || !existsSync(from)) continue;
@@ -100,6 +115,7 @@ export class Slot implements SlotPlaces {
           directory: this.directory,
           user: this.uid === undefined ? undefined : { uid: this.uid },
           binds: this.#binds,
+          ...(backEnd.wrap === undefined ? {} : { wrap: backEnd.wrap(this) }),
           limits,
           processes: limits.processes + (this.uid === undefined ? ownThreads() : 0),
           setup: backEnd.setup(this),

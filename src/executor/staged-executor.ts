@@ -87,10 +87,15 @@ export abstract class StagedExecutor implements Executor {
   protected abstract look(): Promise<Capabilities>;
 
   async execute(request: ExecutionRequest, options: ExecutionOptions): Promise<ExecutionResult> {
-    const { usable, findings, isolation } = await this.probe();
+    const { usable, findings, isolation, withImage } = await this.probe();
     if (!usable)
       throw new ExecutorError("EXECUTOR_UNUSABLE", `${this.name} cannot be used here: ${findings.join("; ")}`);
-    return this.run(request, { ...isolation, network: request.network }, options);
+    if (request.imageRoot === undefined) return this.run(request, { ...isolation, network: request.network }, options);
+    if (withImage === undefined || !withImage.usable) {
+      const why = withImage?.findings.join("; ") ?? "it sees the host's files";
+      throw new ExecutorError("EXECUTOR_UNUSABLE", `${this.name} cannot run ${request.label} in an image: ${why}`);
+    }
+    return this.run(request, inImage(withImage.isolation, request), options);
   }
 
   /** One execution, its isolation as given: the probe itself runs this way. */
@@ -100,11 +105,11 @@ export abstract class StagedExecutor implements Executor {
     options: ExecutionOptions,
     patience = PATIENCE,
   ): Promise<ExecutionResult> {
-    const seat = await this.#pool.take(options.signal, request.label);
+    const seat = await this.#pool.take(options.signal, request.label, request.imageRoot);
     try {
-      const first = await this.#attempt(seat.slot(), request, isolation, options, patience);
+      const first = await this.#attempt(await seat.slot(), request, isolation, options, patience);
       if (first !== "staging full") return first;
-      const disk = seat.diskSlot();
+      const disk = await seat.diskSlot();
       this.options.onNotice?.(`${request.label} does not fit into memory; it runs again on disk`);
       const second = await this.#attempt(disk, request, isolation, options, patience);
       if (second !== "staging full") return second;
@@ -126,7 +131,7 @@ export abstract class StagedExecutor implements Executor {
   protected async warm(): Promise<void> {
     const seat = await this.#pool.take(new AbortController().signal, "start");
     try {
-      await seat.slot().launcher();
+      await (await seat.slot()).launcher();
     } finally {
       seat.release();
     }
@@ -135,6 +140,10 @@ export abstract class StagedExecutor implements Executor {
   /** Ends all launchers; the next execution starts new ones, with what the back end says by then. */
   protected restart(): Promise<void> {
     return this.#pool.restart();
+  }
+
+  protected stagingDirectory(): string {
+    return this.#pool.directory;
   }
 
   protected containment() {
@@ -232,7 +241,7 @@ export abstract class StagedExecutor implements Executor {
         stderrBytes: ended.stderr.totalBytes,
         undeclared,
         limitEvents: [...collected.limitEvents, ...processEvents, ...(full ?? [])],
-        isolation,
+        isolation: slot.medium === "disk" ? onDisk(isolation) : isolation,
         startedAtMs,
         finishedAtMs,
         durationMs,
@@ -252,6 +261,18 @@ export abstract class StagedExecutor implements Executor {
   }
 }
 
+/** The host's network is no part of any image: what uses it is contained at most. */
+function inImage(isolation: Isolation, { network }: ExecutionRequest): Isolation {
+  if (network === "none" || isolation.level !== "hermetic") return { ...isolation, network };
+  const namespaces = isolation.namespaces.filter((name) => name !== "net");
+  return { ...isolation, level: "contained", network, namespaces, knownLeaks: [...isolation.knownLeaks, "network"] };
+}
+
+/** The order in which a directory is read is the disk's there, not that in which it was made. */
+function onDisk(isolation: Isolation): Isolation {
+  return { ...isolation, knownLeaks: [...isolation.knownLeaks, "directory-order"].sort() };
+}
+
 /** The slot with a build root further down, which cleaning the slot removes. */
 function variedPlaces(slot: Slot, variation: Variation): SlotPlaces {
   const directories = variedBuildRoot(slot.build, variation);
@@ -261,7 +282,8 @@ function variedPlaces(slot: Slot, variation: Variation): SlotPlaces {
   }
   const build = directories[directories.length - 1] as string;
   if (slot.uid !== undefined) chownSync(build, slot.uid, slot.uid);
-  return { directory: slot.directory, build, uid: slot.uid, medium: slot.medium, reach: slot.reach };
+  const { directory, uid, medium, reach, image, imageRoot, index } = slot;
+  return { directory, build, uid, medium, reach, image, imageRoot, index };
 }
 
 /** A full file system is a limit touched even where the recipe exited 0: it may not have looked. */

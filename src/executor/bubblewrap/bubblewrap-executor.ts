@@ -1,27 +1,20 @@
 import { execFile } from "node:child_process";
-import { accessSync, constants, existsSync, realpathSync } from "node:fs";
-import { basename, dirname } from "node:path/posix";
+import { accessSync, constants, realpathSync } from "node:fs";
+import { dirname } from "node:path/posix";
 import { promisify } from "node:util";
-import type { BackEnd, SlotPlaces } from "../back-end.ts";
-import type { Capabilities, ExecutionRequest, Executor, Isolation } from "../executor.ts";
-import { ExecutorError } from "../executor.ts";
-import { SANDBOX_INIT } from "../launcher/launcher-command.ts";
-import { shellWord, shellWords } from "../launcher/shell-word.ts";
-import { limitsOf } from "../process/process-executor.ts";
-import { commandWithEnvironment } from "../shell-command.ts";
+import {
+  type Capabilities,
+  type ExecutionRequest,
+  type ExecutionResult,
+  type Executor,
+  ExecutorError,
+  type Hardening,
+  type Isolation,
+} from "../executor.ts";
 import { StagedExecutor, type StagedExecutorOptions } from "../staged-executor.ts";
 import { isReachableByAll } from "../staging/staging-root.ts";
-import { variedHostName, withOneProcessor, withOtherProcessIds } from "../variation.ts";
-import { judgeCanaries, plantCanaries } from "./canaries.ts";
-import {
-  hostRootArguments,
-  imageRootArguments,
-  isolationArguments,
-  placesArguments,
-  SANDBOX_PLACES,
-  type SandboxHost,
-} from "./sandbox-arguments.ts";
-import { makeSandboxEtc } from "./sandbox-etc.ts";
+import { BubblewrapBackEnd } from "./bubblewrap-back-end.ts";
+import { isOfImages, judgeCanaries, plantCanaries } from "./canaries.ts";
 
 export interface BubblewrapExecutorOptions extends StagedExecutorOptions {
   /** Absolute; else looked for in the usual places. */
@@ -31,100 +24,6 @@ export interface BubblewrapExecutorOptions extends StagedExecutorOptions {
 }
 
 const USUAL_PLACES = ["/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap"];
-
-class BubblewrapBackEnd implements BackEnd {
-  readonly name = "bubblewrap";
-  readonly containments = ["sandbox"] as const;
-  readonly bindsInputs = true;
-  readonly sandbox: string;
-  readonly program: string;
-  readonly #toolRoots: readonly string[];
-  /** Older versions cannot, and some kernels do not let them. */
-  disablesUserNamespaces = true;
-  readonly #etcs = new Set<string>();
-
-  constructor(program: string, toolRoots: readonly string[]) {
-    this.program = program;
-    this.sandbox = basename(program);
-    this.#toolRoots = toolRoots;
-  }
-
-  prepare(slot: SlotPlaces): void {
-    const etc = etcOf(slot);
-    if (this.#etcs.has(etc)) return;
-    makeSandboxEtc(etc);
-    this.#etcs.add(etc);
-  }
-
-  /** The arguments that do not change stay in the launcher, as its positional parameters. */
-  setup(slot: SlotPlaces): string {
-    const host = this.#host(slot);
-    const words = [...isolationArguments(host), ...hostRootArguments(host), ...placesArguments(slot)];
-    return `I=${shellWord(SANDBOX_INIT)}; set -- ${shellWords(words)}`;
-  }
-
-  placesOf() {
-    return SANDBOX_PLACES;
-  }
-
-  command(run: Parameters<BackEnd["command"]>[0]): string {
-    const { request, slot, variation } = run;
-    const host = this.#host(slot);
-    const isolation = isolationArguments(host);
-    if (variation !== undefined) isolation[isolation.indexOf("--hostname") + 1] = variedHostName(variation);
-    const root = request.imageRoot === undefined ? hostRootArguments(host) : imageRootArguments(request.imageRoot);
-    // What the launcher holds is of the ordinary run with the host's tools.
-    const isOrdinary = request.imageRoot === undefined && variation === undefined;
-    const fixed = isOrdinary ? '"$@"' : shellWords([...isolation, ...root, ...placesArguments(slot)]);
-    const [environment, plain] = commandWithEnvironment(request.argv, run.environment);
-    const argv = variation === undefined ? plain : withOtherProcessIds(plain, variation);
-    const before = [...(variation === undefined ? [] : withOneProcessor(variation)), ...(run.tracer ?? [])];
-    const words = [...this.#runArguments({ ...run, environment }), "--new-session"];
-    const tail = `-- ${INIT_SHELL} -c "$I" ${run.patience} ${shellWords(argv)} </dev/null`;
-    const command = `${shellWords([...before, this.program])} ${fixed} ${shellWords(words)} ${tail}`;
-    const limits = limitsOf(request.resources);
-    return limits === "" ? command : `( ${limits}${command} )`;
-  }
-
-  interactiveCommand(run: Parameters<BackEnd["command"]>[0]) {
-    const host = this.#host(run.slot);
-    const root =
-      run.request.imageRoot === undefined ? hostRootArguments(host) : imageRootArguments(run.request.imageRoot);
-    const isolation = [...isolationArguments(host), ...root, ...placesArguments(run.slot)];
-    const [environment, command] = commandWithEnvironment(run.request.argv, run.environment);
-    const argv = [this.program, ...isolation, ...this.#runArguments({ ...run, environment }), "--"];
-    const init = [INIT_SHELL, "-c", SANDBOX_INIT.replaceAll(">&3", ">/dev/null"), String(run.patience), ...command];
-    return { argv: [...argv, ...init], env: {}, cwd: "/" };
-  }
-
-  #runArguments(run: Parameters<BackEnd["command"]>[0]): string[] {
-    const { request, environment, bound } = run;
-    const words: string[] = [];
-    if (request.network === "none") words.push("--unshare-net");
-    else words.push(...NETWORK_FILES.flatMap((file) => ["--ro-bind-try", realpathOf(file), file]));
-    for (const { bindFrom, input } of bound) words.push("--ro-bind", bindFrom, `${SANDBOX_PLACES.build}/${input.path}`);
-    words.push(
-      "--chdir",
-      request.directory === "" ? SANDBOX_PLACES.build : `${SANDBOX_PLACES.build}/${request.directory}`,
-    );
-    words.push("--clearenv");
-    for (const [name, value] of environment) words.push("--setenv", name, value);
-    return words;
-  }
-
-  #host(slot: SlotPlaces): SandboxHost {
-    return { etc: etcOf(slot), toolRoots: this.#toolRoots, disablesUserNamespaces: this.disablesUserNamespaces };
-  }
-}
-
-/** One for all slots of a staging root. */
-function etcOf(slot: SlotPlaces): string {
-  return `${dirname(slot.directory)}/etc`;
-}
-
-/** The first process of the sandbox; in an image as on the host. */
-const INIT_SHELL = "/bin/sh";
-const NETWORK_FILES = ["/etc/resolv.conf", "/etc/hosts"];
 
 const UNISOLATED: Omit<Isolation, "backendVersion" | "uidDropped"> = {
   level: "none",
@@ -160,23 +59,34 @@ class BubblewrapExecutor extends StagedExecutor {
     if (this.#program === undefined) {
       return unusable(`bubblewrap is not installed: none of ${USUAL_PLACES.join(", ")}`);
     }
-    const planted = plantCanaries(this.options.inputRoots);
+    const isolation: Isolation = { ...nothing, backendVersion: "" };
+    const shared = this.stagingDirectory();
+    const host = plantCanaries(this.options.inputRoots);
+    const image = plantCanaries(this.options.inputRoots, this.#backEnd.selfTestRoot(shared));
+    const tryBoth = (): Promise<Tried> =>
+      Promise.all([this.#tryOut(host.request, isolation), this.#tryOut(image.request, isolation)]);
     try {
       const version = versionOf(this.#program);
-      let result = await this.#tryOut(planted.request, nothing);
-      if (result.verdict === "executor-error") {
-        this.#backEnd.disablesUserNamespaces = false;
+      let tried = await tryBoth();
+      // What this bubblewrap or this kernel cannot do is left out, one thing at a time, and said.
+      for (const weaker of WEAKER) {
+        if (tried[0].verdict !== "executor-error") break;
+        Object.assign(this.#backEnd, weaker);
         await this.restart();
-        result = await this.#tryOut(planted.request, nothing);
+        tried = await tryBoth();
       }
-      if (result.verdict === "executor-error") return unusable(result.detail);
-      const isolation: Isolation = { ...nothing, backendVersion: await version };
-      return this.#capabilities(judgeCanaries(result, this.dropsUser), isolation);
+      if (tried[0].verdict === "executor-error") return unusable(tried[0].detail);
+      const measured = { ...isolation, backendVersion: await version };
+      return {
+        ...this.#withHost(judgeCanaries(tried[0], this.dropsUser, "host"), measured),
+        withImage: this.#withImage(tried[1], measured),
+      };
     } catch (error) {
       if (error instanceof ExecutorError && error.code === "EXECUTOR_UNUSABLE") return unusable(error.message);
       throw error;
     } finally {
-      planted.remove();
+      host.remove();
+      image.remove();
     }
   }
 
@@ -185,23 +95,74 @@ class BubblewrapExecutor extends StagedExecutor {
     return this.run(request, isolation, { signal: new AbortController().signal }, 0);
   }
 
-  #capabilities(canaries: Capabilities["canaries"], isolation: Isolation): Capabilities {
-    const findings: string[] = [];
-    if (!this.#backEnd.disablesUserNamespaces) findings.push("recipes can make user namespaces of their own");
+  #withHost({ canaries, hardening }: Judged, isolation: Isolation): Capabilities {
+    const findings = this.#findings();
     const lost = canaries.filter((canary) => !canary.held).map((canary) => canary.name);
     if (lost.length > 0) {
       findings.push(`level is none: canaries not held: ${lost.join(", ")}`);
       return { usable: true, findings, isolation, canaries };
     }
-    const namespaces = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
     const knownLeaks = ["clock", "host-tools", "proc", "random"];
+    const held = holding(this.#backEnd.hardening("host"), hardening);
+    const level = "contained" as const;
     return {
       usable: true,
       findings,
-      isolation: { ...isolation, level: "contained", namespaces, knownLeaks },
+      isolation: { ...isolation, level, namespaces: NAMESPACES, knownLeaks, hardening: held },
       canaries,
     };
   }
+
+  #withImage(result: ExecutionResult, isolation: Isolation): NonNullable<Capabilities["withImage"]> {
+    if (result.verdict === "executor-error") {
+      return { usable: false, findings: [result.detail], isolation, canaries: [] };
+    }
+    const { canaries, hardening } = judgeCanaries(result, this.dropsUser, "image");
+    const findings = this.#findings();
+    const lost = canaries.filter((canary) => !canary.held).map((canary) => canary.name);
+    const isContained = canaries.every(({ name, held }) => held || isOfImages(name));
+    const level = lost.length === 0 ? "hermetic" : isContained ? "contained" : "none";
+    if (lost.length > 0) findings.push(`level in an image is ${level}: canaries not held: ${lost.join(", ")}`);
+    if (level === "none") return { usable: true, findings, isolation, canaries };
+    const knownLeaks = ["clock", "file-owners", "inode-numbers", "mountinfo", "random", "uname"];
+    if (level === "contained") knownLeaks.push("proc");
+    const held = holding(this.#backEnd.hardening("image"), hardening);
+    return {
+      usable: true,
+      findings,
+      isolation: { ...isolation, level, namespaces: NAMESPACES, knownLeaks: knownLeaks.sort(), hardening: held },
+      canaries,
+    };
+  }
+
+  #findings(): string[] {
+    const findings: string[] = [];
+    if (!this.#backEnd.disablesUserNamespaces) findings.push("recipes can make user namespaces of their own");
+    if (!this.#backEnd.filtersCalls) findings.push("system calls are not filtered: bubblewrap or the kernel cannot");
+    return findings;
+  }
+}
+
+type Tried = readonly [host: ExecutionResult, image: ExecutionResult];
+type Judged = ReturnType<typeof judgeCanaries>;
+
+/** Tried one after another where a sandbox cannot be set up. */
+const WEAKER: readonly Pick<BubblewrapBackEnd, "disablesUserNamespaces" | "filtersCalls">[] = [
+  { disablesUserNamespaces: false, filtersCalls: true },
+  { disablesUserNamespaces: true, filtersCalls: false },
+  { disablesUserNamespaces: false, filtersCalls: false },
+];
+
+const NAMESPACES = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
+
+/** Only what the canaries saw to hold. */
+function holding(wanted: Hardening, held: ReadonlySet<string>): Hardening {
+  return {
+    seccomp: held.has("filter") ? wanted.seccomp : undefined,
+    aslr: held.has("aslr") ? wanted.aslr : "on",
+    cpus: held.has("cpus") ? wanted.cpus : 0,
+    procMask: held.has("proc") ? wanted.procMask : [],
+  };
 }
 
 function isExecutable(path: string): boolean {
@@ -211,10 +172,6 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-function realpathOf(file: string): string {
-  return existsSync(file) ? realpathSync(file) : file;
 }
 
 /** `unknown` when it does not say; whether it works is found out otherwise. */
@@ -233,7 +190,10 @@ function nodeRoot(): string[] {
   return root === "/usr" || root.startsWith("/usr/") || root === "/" ? [] : [root];
 }
 
-/** Runs recipes in bubblewrap with the host's tools read-only: level `contained` where all canaries are held. */
+/**
+ * Runs recipes in bubblewrap: in an image, level `hermetic`, or with the host's tools read-only, level `contained`, where
+ * all canaries are held.
+ */
 export function createBubblewrapExecutor(options: BubblewrapExecutorOptions): Executor {
   return new BubblewrapExecutor(options);
 }

@@ -4,6 +4,9 @@ import type { SlotPlaces } from "../back-end.ts";
 /** Paths inside. */
 export const SANDBOX_PLACES = { build: "/build", home: "/home/build", tmp: "/tmp" } as const;
 
+/** Directories that are mounted over in any root. */
+export const MOUNT_POINTS: readonly string[] = ["/proc", "/dev", ...Object.values(SANDBOX_PLACES)];
+
 /** Top-level directories of the host that hold its tools; on merged-usr systems all but the first are links. */
 const TOOL_DIRECTORIES = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 

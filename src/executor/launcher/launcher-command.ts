@@ -19,6 +19,8 @@ export interface LauncherSpec {
   readonly user: { readonly uid: number } | undefined;
   /** Directories a dropped user could not reach by their own path, to be bound read-only at `at`. */
   readonly binds: readonly { readonly from: string; readonly at: string }[];
+  /** Words that stand before the shell: programs that set something and then run it. */
+  readonly wrap?: readonly string[];
   readonly limits: ExecutorLimits;
   /** The kernel's limit, which counts what else the same user runs. */
   readonly processes: number;
@@ -57,7 +59,7 @@ export function launcherArguments(spec: LauncherSpec): string[] {
       chain = [...drop, ...(spec.user === undefined ? [] : ["--no-new-privs"]), ...shell];
       break;
     case "sandbox":
-      chain = [...drop, ...shell];
+      chain = [...(spec.wrap ?? []), ...drop, ...shell];
       if (spec.binds.length > 0) {
         const mounts = spec.binds.map(
           ({ from, at }) =>
@@ -113,13 +115,13 @@ export function launcherSetup(spec: LauncherSpec): string {
 }
 
 /**
- * Shell functions for whoever is the first process of a PID namespace. `T` reads the time into `t`, hundredths of a
- * second. `A` counts the living others into `a`, their names into `w`. `L` does so until they are gone or its argument's
+ * Shell functions for whoever is the first process of a PID namespace. `T` reads into `t` how long it has itself been
+ * running on a processor, hundredths of a second: it does nothing else meanwhile, and /proc/uptime may be masked. `A` counts the living others into `a`, their names into `w`. `L` does so until they are gone or its argument's
  * time has passed; then it leaves the count in `n` and names them in the report. Only built-ins: a fork could fail where
  * a fork bomb has just run.
  */
 const LEFT_BEHIND =
-  'T() { read -r t _ </proc/uptime; t=${t%.*}${t#*.}; }; A() { a=0; w=; for p in /proc/[0-9]*; do [ "$p" = /proc/1 ] || ' +
+  'T() { read -r l </proc/1/stat; set -- ${l##*) }; t=$((${12}+${13})); }; A() { a=0; w=; for p in /proc/[0-9]*; do [ "$p" = /proc/1 ] || ' +
   '{ read -r l 2>/dev/null <"$p/stat" && case "$l" in *") Z "*|*") X "*) ;; ' +
   '*) a=$((a+1)); l=${l#*(}; w="$w ${l%%)*}";; esac; }; done; }; ' +
   "L() { n=0; T; e=$((t+$1)); while A; [ $a != 0 ] && [ $t -lt $e ]; do T; done; " +

@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, readlinkSync, statSync } from "node:fs";
 import { posix } from "node:path";
-import { ExecutorError } from "../executor.ts";
+import { ExecutorError } from "./executor.ts";
 
 const MOST_LINKS = 40;
 
