@@ -71,6 +71,7 @@ export const OPTIONS = {
       value: "WHICH",
       text: "write to the checkout the targets' outputs (default), or all",
     },
+    flag("no-explain", "do not run a failed chore again, traced, to see what it lacked"),
     flag("offline", "fetch nothing from outside"),
     { name: "timeout", kind: "duration", value: "TIME", text: "end a chore after TIME where it declares none" },
     flag("quiet", "print failures, mistakes and warnings only", "q"),

@@ -30,6 +30,8 @@ export interface BuildOptions extends WorkspaceOptions {
   readonly timeoutMs: number | undefined;
   /** Asks for `chore-output` events. */
   readonly verbose: boolean;
+  /** Failed chores are run again, traced, to see what they lacked. */
+  readonly explain: boolean;
 }
 
 export interface FormatRequest {

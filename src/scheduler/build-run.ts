@@ -7,6 +7,7 @@ import { adoptOwnOutput, type RunContext, type RunOutcome, reportOf, runChore } 
 import { ChoreStatuses, STATUS } from "./chore-status.ts";
 import { decide, type Verdict } from "./decide.ts";
 import type { Decision, EventListener, FailureReport } from "./events.ts";
+import { MOST_EXPLAINED } from "./explain-failure.ts";
 import { imageRootOf } from "./image-run.ts";
 import { type Levels, requiredLevel } from "./levels.ts";
 import { digestAgain } from "./moved-inputs.ts";
@@ -97,6 +98,7 @@ export class BuildRun {
       levels,
       specs: prepared.loaded.facts.imageSpecs,
       signal,
+      explanations: { left: MOST_EXPLAINED, isSkipTold: false },
       turn: (chore, resources) => this.#turn(chore, resources),
     };
     const outputs = new CheckoutOutputs(rooms.checkout, plan, prepared.state, rooms, this.actions, (path, movedTo) =>

@@ -12,6 +12,7 @@ import type { Appended } from "../provenance/index.ts";
 import type { ChoreActions } from "./chore-action.ts";
 import { applyResult, propertiesOf } from "./chore-results.ts";
 import type { ChoreName, Decision, EventListener, FailureReport } from "./events.ts";
+import { explainFailure } from "./explain-failure.ts";
 import { buildImage, imageRootOf } from "./image-run.ts";
 import type { Levels } from "./levels.ts";
 import type { Plan } from "./plan.ts";
@@ -40,6 +41,8 @@ export interface RunContext {
   readonly levels: Levels;
   readonly specs: readonly ImageSpec[];
   readonly signal: AbortSignal;
+  /** Failures that may still be explained, and whether it was said that they cannot be. */
+  readonly explanations: { left: number; isSkipTold: boolean };
   /** Waits until the chore's recipe may run; rejects with `EXECUTOR_CANCELLED` when the build is to start nothing more. */
   turn(chore: number, resources: Readonly<Record<string, number>>): Promise<() => void>;
 }
@@ -78,10 +81,11 @@ export async function runChore(
   const changed = new Set<number>();
   const rounds = Math.max(1, facts.attributes.fixpoint);
   let action = described;
+  const isImage = plan.has(chore, "image");
   for (let round = 1; ; round++) {
     let judged: { result: ExecutionResult; properties: Readonly<Record<string, string>> };
     try {
-      if (plan.has(chore, "image")) {
+      if (isImage) {
         const endTurn = await turn();
         const made = await buildImage(context, chore, action).finally(endTurn);
         if (made.built !== undefined) await context.recorder.entered(made.built.ingested);
@@ -111,7 +115,12 @@ export async function runChore(
         properties: {},
         cacheable: false,
       });
-      return { kind: "failed", failure: failureReport(context, chore, decision, judged.result), recorded };
+      recorded.catch(() => {});
+      const failure = failureReport(context, chore, decision, judged.result);
+      if (isImage) return { kind: "failed", failure, recorded };
+      const request = { ...action.request, imageRoot: imageRootOf(context, chore) };
+      const explanation = await explainFailure(context, executor, chore, request, judged.result, turn);
+      return { kind: "failed", failure: { ...failure, explanation }, recorded };
     }
     const cacheable = !facts.attributes.nocache && isCacheable(judged.result);
     const recorded = context.recorder.executed({
@@ -252,6 +261,7 @@ export function reportOf(
     stderr: "",
     durationMs: 0,
     undeclared: [],
+    explanation: undefined,
   };
 }
 

@@ -38,6 +38,14 @@ export interface ChoreName {
   readonly outputs: readonly string[];
 }
 
+/** Something a failed chore looked for and was not given. */
+export type MissingPath =
+  /** A file of the checkout that its `in[]` does not declare. */
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "output"; readonly path: string; readonly madeBy: string }
+  /** A file of a Debian package that is not in its image (`host`: not on this machine). */
+  | { readonly kind: "package"; readonly path: string; readonly package: string; readonly image: string };
+
 /** What a failed chore leaves for the person who must mend it. */
 export interface FailureReport {
   readonly chore: ChoreName;
@@ -54,6 +62,8 @@ export interface FailureReport {
   readonly stderr: string;
   readonly durationMs: number;
   readonly undeclared: readonly string[];
+  /** What it lacked, as another run under tracing showed; at most 5, the likeliest first. */
+  readonly explanation?: readonly MissingPath[] | undefined;
 }
 
 export interface BuildSummary {

@@ -51,6 +51,8 @@ export class Progress {
   }
 
   started(chore: number): void {
+    // Once more, for the next round of a fixpoint or to explain a failure: it is running already.
+    if (this.#started.has(chore)) return;
     this.#running++;
     this.#started.add(chore);
     this.report();

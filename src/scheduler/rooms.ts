@@ -89,6 +89,8 @@ export interface BuildRooms {
   hostIdentity(tools: readonly string[]): HostIdentity;
   /** Directory of a declared source's tree. */
   sourceDirectory(name: string): WorkspacePath;
+  /** Debian packages by the path they have or would have; paths of no known package are left out. Absent: unknown. */
+  packagesOf?(paths: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
   /** A file that changes when a source's tree is replaced or removed. */
   sourceMarker(name: string): WorkspacePath;
 }
@@ -113,6 +115,8 @@ export interface BuildOptions {
   /** Capacities by name, beside `cpu` (= jobs). */
   readonly resources: Readonly<Record<string, number>>;
   readonly verbose: boolean;
+  /** `false`: failed chores are not run again to see what they lacked. */
+  readonly explain?: boolean;
   /** Who asked: login name. */
   readonly who: string;
   env(name: string): string | undefined;

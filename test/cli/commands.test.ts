@@ -278,7 +278,7 @@ describe("build", () => {
       return summary();
     };
     const line =
-      "-C sub build prog -j3 -k -n --force --min-isolation contained --executor process --outputs all --offline --timeout 2m -f x.begat -v CC=[gcc -m32]";
+      "-C sub build prog -j3 -k -n --force --min-isolation contained --executor process --outputs all --offline --timeout 2m --no-explain -f x.begat -v CC=[gcc -m32]";
     const host = new FakeHost({ build });
     expect(await runCommand([...line.split(" ").slice(0, -2), "CC=[gcc -m32]"], host)).toBe(0);
     expect(asked).toEqual({
@@ -296,6 +296,7 @@ describe("build", () => {
       offline: true,
       timeoutMs: 120_000,
       verbose: true,
+      explain: false,
     });
   });
 

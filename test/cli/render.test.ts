@@ -14,6 +14,7 @@ import {
   COMPILE_A,
   chore,
   DRY_RUN,
+  EXPLAINED_FAILURE,
   FAILED_BUILD,
   failure,
   LINK,
@@ -42,6 +43,7 @@ const views: readonly (readonly [name: string, events: readonly BuildEvent[], op
   ["plain-failed-colour", FAILED_BUILD, { paint: palette(true) }],
   ["plain-failed-quiet", FAILED_BUILD, { quiet: true }],
   ["plain-failed-verbose", FAILED_BUILD, { verbose: true }],
+  ["plain-explained", EXPLAINED_FAILURE, {}],
   ["plain-dry-run", DRY_RUN, {}],
   ["plain-refused", REFUSED, {}],
 ];

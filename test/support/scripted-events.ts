@@ -112,6 +112,22 @@ export const FAILED_BUILD: readonly BuildEvent[] = [
   },
 ];
 
+/** A failure with everything that can be said about what it lacked. */
+export const EXPLAINED_FAILURE: readonly BuildEvent[] = [
+  {
+    type: "chore-failed",
+    failure: failure({
+      hint: "the recipe sees only what in[] declares, and the host's tools",
+      explanation: [
+        { kind: "file", path: "include/x.h" },
+        { kind: "output", path: "gen/y.h", madeBy: "generate(y)" },
+        { kind: "package", path: "/usr/include/zlib.h", package: "zlib1g-dev", image: "cc" },
+        { kind: "package", path: "/usr/bin/bison", package: "bison", image: "host" },
+      ],
+    }),
+  },
+];
+
 export const DRY_RUN: readonly BuildEvent[] = [
   { type: "build-started", build: "b2", targets: ["prog"], planned: 5, jobs: 4, executor: "process", level: "none" },
   { type: "chore-planned", chore: COMPILE_A, decision: { reason: "recipe changed", was: 3 } },

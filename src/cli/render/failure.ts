@@ -1,4 +1,4 @@
-import type { FailureReport } from "../../scheduler/index.ts";
+import type { FailureReport, MissingPath } from "../../scheduler/index.ts";
 import { formatCount, formatDuration, formatSize } from "../quantity.ts";
 import type { Palette } from "./colour.ts";
 import { reasonInFull } from "./reason.ts";
@@ -20,7 +20,9 @@ export function failureText(failure: FailureReport, paint: Palette, options: { r
   ];
   if (failure.undeclared.length > 0)
     facts.push(["made", `${undeclaredText(failure.undeclared)}, undeclared: discarded`]);
-  if (failure.hint !== undefined) facts.push(["hint", oneLine(failure.hint)]);
+  const explanation = failure.explanation ?? [];
+  for (const missing of explanation) facts.push(["hint", oneLine(missingPathText(missing))]);
+  if (failure.hint !== undefined && explanation.length === 0) facts.push(["hint", oneLine(failure.hint)]);
   let text = `${head}  ${paint.dim(formatDuration(failure.durationMs))}\n`;
   for (const [name, value] of facts) text += `  ${paint.dim(name.padEnd(6))}  ${value}\n`;
   return text + outputText(failure, paint, options.whole);
@@ -53,4 +55,18 @@ export function undeclaredText(undeclared: readonly string[]): string {
   const shown = undeclared.slice(0, UNDECLARED_SHOWN).map(oneLine).join(" ");
   const more = undeclared.length - UNDECLARED_SHOWN;
   return more > 0 ? `${shown} and ${formatCount(more)} more` : shown;
+}
+
+/** What would give a failed chore what it lacked; a hint that is true. */
+export function missingPathText(missing: MissingPath): string {
+  switch (missing.kind) {
+    case "file":
+      return `declare ${missing.path} in in[]`;
+    case "output":
+      return `declare ${missing.path} in in[] (made by ${missing.madeBy})`;
+    case "package":
+      return missing.image === "host"
+        ? `install package ${missing.package} for ${missing.path}`
+        : `add package ${missing.package} to image ${missing.image} for ${missing.path}`;
+  }
 }

@@ -80,6 +80,7 @@ function buildOptions(context: Context): BuildOptions {
     offline: flags.has("offline"),
     timeoutMs: flags.number("timeout"),
     verbose: flags.has("verbose"),
+    explain: !flags.has("no-explain"),
   };
 }
 

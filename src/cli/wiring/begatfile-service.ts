@@ -50,6 +50,7 @@ async function planFor(machine: Machine, options: WorkspaceOptions) {
     offline: false,
     timeoutMs: undefined,
     verbose: false,
+    explain: false,
   };
   const silent: EventListener = () => {};
   const rooms = buildRooms(machine, workspace, asked, silent);

@@ -23,6 +23,7 @@ export function schedulerOptions(machine: Machine, workspace: Workspace, options
     timeoutMs: options.timeoutMs ?? 0,
     resources: { memory: totalmem() },
     verbose: options.verbose,
+    explain: options.explain,
     who: machine.who,
     env: (name) => machine.host.env[name],
   };

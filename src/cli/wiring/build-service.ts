@@ -24,6 +24,7 @@ import {
 import type { BuildOptions } from "../services.ts";
 import { schedulerOptions } from "./build-options.ts";
 import type { Machine, Workspace } from "./machine.ts";
+import { packagesOf } from "./package-finder.ts";
 import { openRecords } from "./records.ts";
 
 class BackEndError extends BegatError<"EXECUTOR_UNAVAILABLE"> {}
@@ -96,6 +97,7 @@ export function buildRooms(
       const identity = hostIdentity(tools, fs);
       return { image: `begat-host:sha256:${identity.digest}`, watched: identity.watchedFiles };
     },
+    packagesOf: (paths, signal) => packagesOf(machine.runner, paths, signal),
     sourceDirectory: (name) => `${SOURCES}/${name}` as WorkspacePath,
     sourceMarker: (name) => `${SOURCES}/${name}.json` as WorkspacePath,
   };
