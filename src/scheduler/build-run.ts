@@ -48,6 +48,8 @@ export class BuildRun {
   readonly #mustRun = new Map<number, Decision>();
   /** Chores that run again for the sake of these, outside the order of the graph. */
   readonly #waitFor = new Map<number, number[]>();
+  /** 1 where those after a chore in the graph wait for it no more: it has come to its end, or there was nothing to do. */
+  readonly #released: Uint8Array;
   readonly #tries = new Map<number, number>();
   readonly #pool: ResourcePool;
   readonly #progress: Progress;
@@ -75,6 +77,7 @@ export class BuildRun {
     this.#state = prepared.state;
     this.statuses = new ChoreStatuses(plan, selection);
     this.#changedPaths = new Uint8Array(plan.pathCount);
+    this.#released = new Uint8Array(plan.choreCount).fill(1);
     this.actions = new ChoreActions(
       plan,
       prepared.state,
@@ -161,6 +164,7 @@ export class BuildRun {
     for (let chore = 0; chore < included.length; chore++) {
       if (this.statuses.of(chore) !== STATUS.waiting) continue;
       included[chore] = 1;
+      this.#released[chore] = 0;
       // Until it comes to a good end: this build may be cut short after the changed sources' digests were noted.
       this.#state.settled[chore] = 0;
     }
@@ -300,11 +304,20 @@ export class BuildRun {
     this.statuses.set(chore, status);
     for (const path of changed) this.#changedPaths[path] = 1;
     this.#progress.done(chore);
-    const again = this.#waitFor.get(chore);
+    this.#release(this.#waitFor.get(chore) ?? []);
     this.#waitFor.delete(chore);
-    // A chore that ran again for others' sake was done once before: those after it in the graph were released then.
-    const released = again ?? this.#plan.dependantsOf(chore);
-    for (const dependant of released) if (this.statuses.release(dependant)) this.#makeReady(dependant);
+    this.#releaseDependants(chore);
+  }
+
+  #release(chores: Iterable<number>): void {
+    for (const chore of chores) if (this.statuses.release(chore)) this.#makeReady(chore);
+  }
+
+  /** Once, however often the chore runs again for others' sake: nobody waits for it twice. */
+  #releaseDependants(chore: number): void {
+    if (this.#released[chore]) return;
+    this.#released[chore] = 1;
+    this.#release(this.#plan.dependantsOf(chore));
   }
 
   #fail(chore: number, failure: FailureReport): void {
@@ -334,8 +347,7 @@ export class BuildRun {
     const again = this.#waitFor.get(chore) ?? [];
     this.#waitFor.delete(chore);
     for (const dependant of again) if (this.statuses.of(dependant) === STATUS.waiting) this.#skip(dependant, chore);
-    for (const dependant of this.#plan.dependantsOf(chore))
-      if (this.statuses.release(dependant)) this.#makeReady(dependant);
+    this.#releaseDependants(chore);
   }
 
   /** Puts `chore` behind makers of inputs that the store has lost; answers whether there are any. */
@@ -500,6 +512,8 @@ export class BuildRun {
   #remake(entry: number): void {
     const path = this.#plan.path(entry >>> 1);
     const chore = this.#plan.columns.producer[entry >>> 1] as number;
+    // It is on its way already, and its outputs are put in place when it is done.
+    if (!this.statuses.isDone(chore)) return;
     if (this.#tired(chore))
       throw new LostOutputError("OUTPUT_LOST", `${path} was made and lost from the store ${TRIES} times`);
     this.#mustRun.set(chore, { reason: "evicted", output: path });
