@@ -189,7 +189,7 @@ export interface Capabilities {
   readonly isolation: Isolation;
   /** Each canary tried and whether it was held. */
   readonly canaries: readonly { readonly name: string; readonly held: boolean }[];
-  /** The same of recipes in an image; absent where it cannot run them. */
+  /** The same of recipes in an image; absent where it cannot run them, and where it was not asked. */
   readonly withImage?: Omit<Capabilities, "withImage">;
 }
 
@@ -198,8 +198,12 @@ export interface Executor {
   readonly name: Isolation["backend"];
   /** How many executions it is prepared to run at once; asking for more queues. */
   readonly slots: number;
-  /** Really runs a small action and looks at what held. Cheap enough for every start; remembered after the first. */
-  probe(): Promise<Capabilities>;
+  /**
+   * Really runs a small action and looks at what held. Cheap enough for every start; remembered after the first.
+   *
+   * @param options.images `false` leaves out `withImage`, which costs a second run and is looked at when it is needed.
+   */
+  probe(options?: { readonly images?: boolean }): Promise<Capabilities>;
   /**
    * Runs one action to its end. A non-zero exit is a result, not an error: the scheduler decides what it means.
    * When the promise resolves, every output blob is already in the blob store and no process of the action is left.

@@ -64,6 +64,7 @@ export abstract class StagedExecutor implements Executor {
   readonly #stager: InputStager;
   readonly #pool: SlotPool;
   #probed: Promise<Capabilities> | undefined;
+  #probedImages: Promise<Capabilities["withImage"]> | undefined;
 
   protected constructor(options: StagedExecutorOptions, backEnd: BackEnd) {
     this.name = backEnd.name;
@@ -75,19 +76,31 @@ export abstract class StagedExecutor implements Executor {
     this.#pool = new SlotPool(options, backEnd, this.limits);
   }
 
-  probe(): Promise<Capabilities> {
+  async probe({ images = true }: { readonly images?: boolean } = {}): Promise<Capabilities> {
     this.#probed ??= this.look().catch((error: unknown) => {
       this.#probed = undefined;
       throw error;
     });
-    return this.#probed;
+    const capabilities = await this.#probed;
+    if (!images || !capabilities.usable) return capabilities;
+    this.#probedImages ??= this.lookWithImage(capabilities).catch((error: unknown) => {
+      this.#probedImages = undefined;
+      throw error;
+    });
+    const withImage = await this.#probedImages;
+    return withImage === undefined ? capabilities : { ...capabilities, withImage };
   }
 
   /** Tries out what this back end holds on this machine. */
   protected abstract look(): Promise<Capabilities>;
 
+  /** The same of recipes in an image; `undefined` where there is no such thing. `look` has answered `host` before. */
+  protected async lookWithImage(_host: Capabilities): Promise<Capabilities["withImage"]> {
+    return undefined;
+  }
+
   async execute(request: ExecutionRequest, options: ExecutionOptions): Promise<ExecutionResult> {
-    const { usable, findings, isolation, withImage } = await this.probe();
+    const { usable, findings, isolation, withImage } = await this.probe({ images: request.imageRoot !== undefined });
     if (!usable)
       throw new ExecutorError("EXECUTOR_UNUSABLE", `${this.name} cannot be used here: ${findings.join("; ")}`);
     if (request.imageRoot === undefined) return this.run(request, { ...isolation, network: request.network }, options);

@@ -7,6 +7,7 @@ import { planDryRun } from "./dry-run.ts";
 import type { BuildSummary, EventListener } from "./events.ts";
 import { checkReads } from "./freshness.ts";
 import { type Levels, wishedLevels } from "./levels.ts";
+import type { Plan } from "./plan.ts";
 import { type Prepared, prepare, sourcesAmong } from "./prepare.ts";
 import { Recorder } from "./recorder.ts";
 import type { BuildOptions, BuildRooms } from "./rooms.ts";
@@ -89,7 +90,7 @@ async function buildLocked(
   const refreshed = await refreshSources(prepared, selection, rooms, listener, signal);
   if (options.dryRun) return dryRun(prepared, selection, refreshed, options, rooms, listener);
 
-  const chosen = await rooms.executor();
+  const chosen = await rooms.executor(hasImages(prepared.loaded.plan));
   const given = { host: chosen.hostLevel, image: chosen.imageLevel };
   const levels = wishedLevels(prepared.loaded.plan, selection.needed, given, options.minIsolation);
   if (!options.choseExecutor) prepared.state.defaultLevels = given;
@@ -260,6 +261,11 @@ async function refreshSources(
   throw new Refusal("BUILD_REFUSED", `${refreshed.problems.length} inputs cannot be used`);
 }
 
+function hasImages(plan: Plan): boolean {
+  for (let chore = 0; chore < plan.choreCount; chore++) if (plan.has(chore, "image")) return true;
+  return false;
+}
+
 async function dryRun(
   prepared: Prepared,
   selection: Selection,
@@ -268,7 +274,7 @@ async function dryRun(
   rooms: BuildRooms,
   listener: EventListener,
 ): Promise<Ended> {
-  const chosen = await rooms.executor();
+  const chosen = await rooms.executor(hasImages(prepared.loaded.plan));
   const given = { host: chosen.hostLevel, image: chosen.imageLevel };
   const levels = wishedLevels(prepared.loaded.plan, selection.needed, given, options.minIsolation);
   const n = await planDryRun(prepared, selection, refreshed.changed, options, rooms, levels, listener);

@@ -81,8 +81,12 @@ export interface BuildRooms {
   readonly processes: ProcessTable;
   readonly blobs: BlobStore;
   readonly bulk: BulkFiles;
-  /** Probed, chosen, and never lowered in silence; remembered after the first call. */
-  executor(): Promise<ChosenExecutor>;
+  /**
+   * Probed, chosen, and never lowered in silence; remembered after the first call.
+   *
+   * @param images Whether recipes run in images, as the first call says; else `imageLevel` is not looked at: `none`.
+   */
+  executor(images?: boolean): Promise<ChosenExecutor>;
   records(): Promise<Records>;
   readonly sources: SourceProvider;
   readonly images: Images;

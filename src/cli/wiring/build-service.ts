@@ -66,11 +66,12 @@ export function buildRooms(
     processes: machine.processes,
     blobs,
     bulk: machine.bulk,
-    executor: () => {
+    executor: (images = false) => {
       executor ??= chooseExecutor(
         machine,
         workspace,
         options,
+        images,
         blobs,
         notice("EXECUTOR_NOTICE", "note"),
         notice("EXECUTOR_WEAKER", "warning"),
@@ -139,6 +140,7 @@ async function chooseExecutor(
   machine: Machine,
   workspace: Workspace,
   options: BuildOptions,
+  images: boolean,
   blobs: ReturnType<Machine["blobs"]>,
   onNotice: (text: string) => void,
   onWeaker: (text: string) => void,
@@ -155,7 +157,7 @@ async function chooseExecutor(
   if (options.executor !== "process") {
     const bubblewrap = createBubblewrapExecutor(common);
     machine.onClose(() => bubblewrap.close());
-    const found = await bubblewrap.probe();
+    const found = await bubblewrap.probe({ images });
     if (found.usable && (isAtLeast(found.isolation.level, "contained") || options.executor === "bubblewrap")) {
       return chosen(bubblewrap, found);
     }
@@ -180,7 +182,7 @@ async function chooseExecutor(
 const chosen = (executor: Executor, found: Capabilities): ChosenExecutor => ({
   executor,
   hostLevel: found.isolation.level,
-  imageLevel: found.isolation.level,
+  imageLevel: found.withImage?.isolation.level ?? "none",
 });
 
 function definedOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string> {

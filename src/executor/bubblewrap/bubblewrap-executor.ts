@@ -59,34 +59,39 @@ class BubblewrapExecutor extends StagedExecutor {
     if (this.#program === undefined) {
       return unusable(`bubblewrap is not installed: none of ${USUAL_PLACES.join(", ")}`);
     }
-    const isolation: Isolation = { ...nothing, backendVersion: "" };
-    const shared = this.stagingDirectory();
-    const host = plantCanaries(this.options.inputRoots);
-    const image = plantCanaries(this.options.inputRoots, this.#backEnd.selfTestRoot(shared));
-    const tryBoth = (): Promise<Tried> =>
-      Promise.all([this.#tryOut(host.request, isolation), this.#tryOut(image.request, isolation)]);
+    const planted = plantCanaries(this.options.inputRoots);
     try {
       const version = versionOf(this.#program);
-      let tried = await tryBoth();
+      let result = await this.#tryOut(planted.request, nothing);
       // What this bubblewrap or this kernel cannot do is left out, one thing at a time, and said.
       for (const weaker of WEAKER) {
-        if (tried[0].verdict !== "executor-error") break;
+        if (result.verdict !== "executor-error") break;
         Object.assign(this.#backEnd, weaker);
         await this.restart();
-        tried = await tryBoth();
+        result = await this.#tryOut(planted.request, nothing);
       }
-      if (tried[0].verdict === "executor-error") return unusable(tried[0].detail);
-      const measured = { ...isolation, backendVersion: await version };
-      return {
-        ...this.#withHost(judgeCanaries(tried[0], this.dropsUser, "host"), measured),
-        withImage: this.#withImage(tried[1], measured),
-      };
+      if (result.verdict === "executor-error") return unusable(result.detail);
+      const isolation: Isolation = { ...nothing, backendVersion: await version };
+      return this.#withHost(judgeCanaries(result, this.dropsUser, "host"), isolation);
     } catch (error) {
       if (error instanceof ExecutorError && error.code === "EXECUTOR_UNUSABLE") return unusable(error.message);
       throw error;
     } finally {
-      host.remove();
-      image.remove();
+      planted.remove();
+    }
+  }
+
+  protected override async lookWithImage({ isolation: host }: Capabilities): Promise<Capabilities["withImage"]> {
+    const { backendVersion, uidDropped } = host;
+    const isolation: Isolation = { ...UNISOLATED, backendVersion, uidDropped };
+    const planted = plantCanaries(this.options.inputRoots, this.#backEnd.selfTestRoot(this.stagingDirectory()));
+    try {
+      return this.#withImage(await this.#tryOut(planted.request, isolation), isolation);
+    } catch (error) {
+      if (!(error instanceof ExecutorError && error.code === "EXECUTOR_UNUSABLE")) throw error;
+      return { usable: false, findings: [error.message], isolation, canaries: [] };
+    } finally {
+      planted.remove();
     }
   }
 
@@ -124,7 +129,7 @@ class BubblewrapExecutor extends StagedExecutor {
     const level = lost.length === 0 ? "hermetic" : isContained ? "contained" : "none";
     if (lost.length > 0) findings.push(`level in an image is ${level}: canaries not held: ${lost.join(", ")}`);
     if (level === "none") return { usable: true, findings, isolation, canaries };
-    const knownLeaks = ["clock", "file-owners", "inode-numbers", "mountinfo", "random", "uname"];
+    const knownLeaks = [...IMAGE_LEAKS];
     if (level === "contained") knownLeaks.push("proc");
     const held = holding(this.#backEnd.hardening("image"), hardening);
     return {
@@ -143,7 +148,6 @@ class BubblewrapExecutor extends StagedExecutor {
   }
 }
 
-type Tried = readonly [host: ExecutionResult, image: ExecutionResult];
 type Judged = ReturnType<typeof judgeCanaries>;
 
 /** Tried one after another where a sandbox cannot be set up. */
@@ -151,6 +155,11 @@ const WEAKER: readonly Pick<BubblewrapBackEnd, "disablesUserNamespaces" | "filte
   { disablesUserNamespaces: false, filtersCalls: true },
   { disablesUserNamespaces: true, filtersCalls: false },
   { disablesUserNamespaces: false, filtersCalls: false },
+];
+
+/** What no filter, mask or namespace closes; `processor`: cpuid and the cycle counter. */
+const IMAGE_LEAKS = [
+  ...["clock", "file-owners", "free-space", "inode-numbers", "mountinfo", "processor", "random", "sysinfo", "uname"],
 ];
 
 const NAMESPACES = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
