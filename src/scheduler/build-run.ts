@@ -44,6 +44,8 @@ export class BuildRun {
   readonly #context: RunContext;
   readonly #placement: Placement;
   readonly #changedPaths: Uint8Array;
+  /** Outputs that a second run made otherwise: who has used the first ones rests on nothing now. */
+  readonly #remade = new Set<number>();
   readonly #dirty = new Set<number>();
   readonly #mustRun = new Map<number, Decision>();
   /** Chores that run again for the sake of these, outside the order of the graph. */
@@ -128,9 +130,11 @@ export class BuildRun {
     if (sources.size > 0) this.#unsettle(() => true);
   }
 
-  /** As `noteChanged`, for what this build made anew and chores outside of it use. */
+  /** As `noteChanged`, for what this build made anew and chores outside of it use, or within it had used before. */
   unsettleBeyond(): void {
-    this.#unsettle((chore) => !this.statuses.isNeeded(chore));
+    const hasRemade = (chore: number): boolean =>
+      this.#remade.size > 0 && this.#plan.inputsOf(chore).some((entry) => this.#remade.has(entry >>> 1));
+    this.#unsettle((chore) => !this.statuses.isNeeded(chore) || hasRemade(chore));
   }
 
   #unsettle(among: (chore: number) => boolean): void {
@@ -449,9 +453,10 @@ export class BuildRun {
         else this.unrecorded++;
         return this.#fail(chore, outcome.failure);
       case "ok": {
-        const again = this.#waitFor.has(chore) && outcome.changed.length > 0;
-        if (again)
+        if (this.#waitFor.has(chore) && outcome.changed.length > 0) {
           this.#notice("NOT_REPRODUCIBLE", `${this.#plan.label(chore)} ran again and made other bytes than before`);
+          for (const path of outcome.changed) this.#remade.add(path);
+        }
         this.#state.settled[chore] = 1;
         this.#finish(chore, STATUS.executed, outcome.changed);
         const placed = outcome.recorded.then(({ seq }) => {
