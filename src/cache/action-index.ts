@@ -37,8 +37,12 @@ export interface ActionIndex {
   position(): { readonly ledger: Sha256; readonly size: number } | undefined;
   /** Adds executions and moves the position, in one transaction. */
   add(executions: readonly IndexedExecution[], position: { readonly ledger: Sha256; readonly size: number }): void;
-  /** Executions of exactly this action, newest first. */
+  /** Executions of exactly this action, newest first; none that is quarantined. */
   find(action: Sha256): IndexedExecution[];
+  /** `find` leaves this execution out from now on: another one of the same action gave another result. */
+  quarantine(seq: number): void;
+  /** The newest execution of this action that is quarantined. */
+  quarantined(action: Sha256): number | undefined;
   /** Executions of this chore, newest first, at most `limit`: for reasons ("input changed") and history. */
   history(chore: string, limit: number): IndexedExecution[];
   /** Executions that produced this blob or tree, newest first. */

@@ -1,5 +1,5 @@
 /** Written as `PRAGMA user_version`. A file of any other version is set aside, never migrated: it is derived. */
-export const INDEX_VERSION = 1;
+export const INDEX_VERSION = 2;
 
 /** Documented in docs/formats.md, "index.db". */
 export const INDEX_SCHEMA = `
@@ -18,6 +18,9 @@ CREATE TABLE executions (
   properties TEXT NOT NULL,
   duration_ms REAL NOT NULL,
   finished_ms REAL NOT NULL
+);
+CREATE TABLE quarantined (
+  seq INTEGER PRIMARY KEY
 );
 CREATE INDEX executions_action ON executions (action);
 CREATE INDEX executions_chore ON executions (chore);

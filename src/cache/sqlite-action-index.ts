@@ -14,7 +14,10 @@ interface Row {
   readonly finished_ms: number;
 }
 
-const BY_ACTION = "SELECT * FROM executions WHERE action = ? ORDER BY seq DESC";
+const BY_ACTION =
+  "SELECT * FROM executions WHERE action = ? AND seq NOT IN (SELECT seq FROM quarantined) ORDER BY seq DESC";
+const QUARANTINED =
+  "SELECT seq FROM executions WHERE action = ? AND seq IN (SELECT seq FROM quarantined) ORDER BY seq DESC LIMIT 1";
 const BY_CHORE = "SELECT * FROM executions WHERE chore = ? ORDER BY seq DESC LIMIT ?";
 const BY_HASH = "SELECT * FROM executions WHERE seq IN (SELECT seq FROM outputs WHERE hash = ?) ORDER BY seq DESC";
 const BY_PATH =
@@ -72,6 +75,19 @@ export class SqliteActionIndex implements ActionIndex {
     return this.#select(BY_ACTION, packHash(action));
   }
 
+  quarantine(seq: number): void {
+    this.#db.write(() => {
+      this.#db.statement("INSERT OR IGNORE INTO quarantined VALUES (?)").run(seq);
+    }, undefined);
+  }
+
+  quarantined(action: Sha256): number | undefined {
+    return this.#db.read(() => {
+      const row = this.#db.statement(QUARANTINED).get(packHash(action)) as { seq: number } | undefined;
+      return row?.seq;
+    }, undefined);
+  }
+
   history(chore: string, limit: number): IndexedExecution[] {
     return this.#select(BY_CHORE, chore, limit);
   }
@@ -98,7 +114,8 @@ export class SqliteActionIndex implements ActionIndex {
 
   clear(): void {
     this.#db.write(() => {
-      for (const table of ["position", "executions", "outputs"]) this.#db.statement(`DELETE FROM ${table}`).run();
+      for (const table of ["position", "executions", "quarantined", "outputs"])
+        this.#db.statement(`DELETE FROM ${table}`).run();
     }, undefined);
   }
 

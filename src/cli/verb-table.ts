@@ -124,7 +124,7 @@ export const VERBS = {
       { name: "limit", short: "n", kind: "count", value: "N", text: "the newest N records (default 20)" },
       {
         name: "kind",
-        kind: { oneOf: ["genesis", "build.begin", "exec", "hits", "fail", "build.end", "ingest"] },
+        kind: { oneOf: ["genesis", "build.begin", "exec", "hits", "fail", "build.end", "ingest", "challenge"] },
         value: "KIND",
         many: true,
         text: "only records of KIND; may be repeated",

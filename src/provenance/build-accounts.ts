@@ -40,6 +40,9 @@ export class BuildAccounts {
         account.hits += record.n;
         return undefined;
       }
+      case "challenge":
+        if (this.#open.has(record.build)) return undefined;
+        return `${record.chore} was checked in build ${record.build}, which is not under way`;
       case "build.end":
         return this.#close(record);
       default:

@@ -2,13 +2,14 @@ import type { Sha256 } from "../base/index.ts";
 import type { ActionIndex, IndexedExecution } from "../cache/index.ts";
 import type { Ledger } from "./ledger.ts";
 import { toRecordedOutput } from "./outputs.ts";
-import type { ExecBody } from "./record.ts";
+import type { ChallengeBody, ExecBody } from "./record.ts";
 
 /** Executions handed to the index in one transaction. */
 const BATCH = 5_000;
 
 /** In canonical JSON a quote inside a text is escaped, so these bytes can only be the member itself. */
 const EXEC_KIND = Buffer.from('"kind":"exec"');
+const CHALLENGE_KIND = Buffer.from('"kind":"challenge"');
 
 /** What the index keeps of a travail. */
 export function indexedExecution(record: ExecBody & { readonly seq: number }): IndexedExecution {
@@ -47,6 +48,11 @@ export function catchUpIndex(ledger: Ledger, index: ActionIndex): number {
       const execution = readExecution(ledger, seq, bytes);
       if (execution !== undefined) batch.push(execution);
     }
+    if (bytes.includes(CHALLENGE_KIND)) {
+      const challenged = challengedBy(bytes);
+      // At once: as long as the position has not moved, it is only done again.
+      if (challenged !== undefined) index.quarantine(challenged);
+    }
     if (batch.length === BATCH) {
       index.add(batch, { ledger: ledger.identity, size: seq + 1 });
       added += batch.length;
@@ -55,6 +61,16 @@ export function catchUpIndex(ledger: Ledger, index: ActionIndex): number {
   }
   index.add(batch, { ledger: ledger.identity, size });
   return added + batch.length;
+}
+
+/** The travail that a challenge found not to be reproducible. */
+function challengedBy(bytes: Buffer): number | undefined {
+  try {
+    const { verdict, of } = JSON.parse(bytes.toString()) as Partial<ChallengeBody>;
+    return verdict === "differ" && Number.isSafeInteger(of) ? of : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A record that cannot be read is left out: that costs work, and `verifyLedger` is there to complain. */

@@ -1,4 +1,5 @@
 export * from "./build-accounts.ts";
+export * from "./challenge.ts";
 export * from "./dsse.ts";
 export * from "./evidence.ts";
 export * from "./execution-signing.ts";

@@ -58,6 +58,9 @@ function speaksOf(record: LedgerRecord, about: string): boolean {
     case "fail":
       if (record.chore === about || record.dictum === about || record.build === about) return true;
       return fits("", record.action) || record.out.some(({ p, d }) => fits(p, d));
+    case "challenge":
+      if (record.chore === about || record.build === about) return true;
+      return fits("", record.action) || record.out.some(({ p, d }) => fits(p, d));
     case "build.begin":
       return record.build === about || record.goal.includes(about);
     case "hits":

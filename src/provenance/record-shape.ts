@@ -86,6 +86,10 @@ const printed = object({ out: digest, err: digest });
 const inputs = object({ n: count, root: digest });
 const output = object({ p: text, d: digest, n: count }, { m: oneOf("x", "t", "l"), l: text });
 const why = object({ r: text }, { was: count, what: text, from: text, to: text });
+const difference = object(
+  { p: text, w: oneOf("bytes", "extra", "failed", "kind", "link", "missing", "mode") },
+  { m: text, at: count, a: count, b: count, t: text },
+);
 const publicKey = object(
   { alg: oneOf("ed25519"), id: digest, pub: base64(32), role: oneOf("log", "rnode", "root", "witness") },
   { rnode: text },
@@ -152,6 +156,27 @@ const SHAPES: { readonly [kind in LedgerRecord["kind"]]: Shape } = {
       by: text,
     },
     { tree: digest, more: listReference },
+  ),
+  challenge: object(
+    {
+      ...frame,
+      build: text,
+      of: count,
+      action: digest,
+      chore: text,
+      verdict: oneOf("differ", "match"),
+      seed: count,
+      out: listOf(output),
+      rnode: text,
+      level: oneOf("none", "contained", "hermetic"),
+      t0: integer,
+      t1: integer,
+      ms: count,
+      ver: text,
+      key: digest,
+      sig: base64(64),
+    },
+    { diff: difference },
   ),
 };
 

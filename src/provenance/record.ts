@@ -5,7 +5,15 @@ import type { IsolationLevel, Sha256 } from "../base/index.ts";
  * (origin), `seq`, `prev` (RFC 6962 leaf hash of the record before; 64 zeros at seq 0) and `time` (advisory, RFC 3339
  * with milliseconds, Z), which the ledger adds.
  */
-export type RecordBody = GenesisBody | BuildBeginBody | ExecBody | FailBody | HitsBody | BuildEndBody | IngestBody;
+export type RecordBody =
+  | GenesisBody
+  | BuildBeginBody
+  | ExecBody
+  | FailBody
+  | HitsBody
+  | BuildEndBody
+  | IngestBody
+  | ChallengeBody;
 
 export interface PublicKeyEntry {
   readonly alg: "ed25519";
@@ -164,6 +172,47 @@ export interface IngestBody {
   readonly by: string;
   /** Set by the ledger where `files` was too long to stand in the record. */
   readonly more?: ListReference;
+}
+
+/** Where two executions of one action first differ. */
+export interface ChallengeDifference {
+  /** The output. */
+  readonly p: string;
+  /** Within a tree: the member. */
+  readonly m?: string;
+  /** `bytes`, `missing` (the second time), `extra`, `kind`, `mode`, `link`, or `failed` (then `t` says how). */
+  readonly w: "bytes" | "extra" | "failed" | "kind" | "link" | "missing" | "mode";
+  /** Of `bytes`: offset, and the byte there first and then; absent where that file had ended. */
+  readonly at?: number;
+  readonly a?: number;
+  readonly b?: number;
+  readonly t?: string;
+}
+
+/** An action executed once more under other conditions, and its result compared with that of a travail. */
+export interface ChallengeBody {
+  readonly kind: "challenge";
+  readonly build: string;
+  /** Seq of the travail. */
+  readonly of: number;
+  readonly action: Sha256;
+  readonly chore: string;
+  readonly verdict: "differ" | "match";
+  /** Of the conditions. */
+  readonly seed: number;
+  /** Outputs that came out otherwise, as they came out; at most 64. */
+  readonly out: readonly ExecOutput[];
+  /** Present where the verdict is `differ`. */
+  readonly diff?: ChallengeDifference;
+  readonly rnode: string;
+  readonly level: IsolationLevel;
+  readonly t0: number;
+  readonly t1: number;
+  readonly ms: number;
+  readonly ver: string;
+  readonly key: Sha256;
+  /** Over all of this, see docs/formats.md. */
+  readonly sig: string;
 }
 
 /** What the ledger adds to a body. */

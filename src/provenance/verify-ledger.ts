@@ -1,10 +1,11 @@
 import { codeOf, explain, type Sha256 } from "../base/index.ts";
 import { BuildAccounts } from "./build-accounts.ts";
+import { verifyChallenge } from "./challenge.ts";
 import { endorsedKeys, type KeyRing, proveSignature } from "./execution-signing.ts";
 import { type Ledger, LedgerError } from "./ledger.ts";
 import { parseHits, takeListBack } from "./long-lists.ts";
 import { type PinRead, pinProblem } from "./pin.ts";
-import type { ExecutionRecord, HitsBody, LedgerRecord } from "./record.ts";
+import type { ChallengeBody, ExecutionRecord, HitsBody, LedgerRecord, RecordFrame } from "./record.ts";
 import { leafHash, NO_RECORD, parseRecord, RecordError } from "./record-codec.ts";
 import type { InputLister } from "./statement.ts";
 
@@ -220,6 +221,7 @@ class Verification {
       this.#keys = endorsedKeys(this.#ledger);
     }
     if (record.kind === "hits") this.#hits(record);
+    if (record.kind === "challenge") this.#challenge(record);
     if (record.kind !== "exec" && record.kind !== "fail") return;
     this.#executions++;
     if (record.kind === "exec" && record.cacheable) this.#travails.set(record.seq, record.action);
@@ -257,6 +259,36 @@ class Verification {
     for (const { action, seq } of hits) {
       if (this.#travails.get(seq) === action) continue;
       this.add("tampered", record.seq, `record ${seq} is not a travail of action ${action.slice(0, 12)} to use again`);
+    }
+  }
+
+  #challenge(record: ChallengeBody & RecordFrame): void {
+    if (this.#actionOf(record.of, record.seq) !== record.action) {
+      this.add("tampered", record.seq, `record ${record.of} is no execution of action ${record.action.slice(0, 12)}`);
+    }
+    if ((record.verdict === "differ") !== (record.diff !== undefined)) {
+      this.add(
+        "tampered",
+        record.seq,
+        `verdict ${record.verdict}, but ${record.diff ? "a" : "no"} difference is named`,
+      );
+    }
+    if (!this.#options.signatures) return;
+    this.#signatures++;
+    const verdict = verifyChallenge(record, this.#keys);
+    if (!verdict.ok) {
+      this.add(verdict.reason === "unendorsed-key" ? "not proven" : "tampered", record.seq, verdict.because);
+    }
+  }
+
+  /** Action of the execution recorded at `seq`, before `end`. */
+  #actionOf(seq: number, end: number): Sha256 | undefined {
+    try {
+      const record = seq < end ? this.#ledger.record(seq) : undefined;
+      return record?.kind === "exec" ? record.action : undefined;
+    } catch {
+      // It has been found out already, on the way here.
+      return undefined;
     }
   }
 

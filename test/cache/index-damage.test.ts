@@ -118,7 +118,7 @@ describe("a damaged index.db", () => {
     const index = await open();
     expect(index.actions.position()).toBeUndefined();
     index.close();
-    expect(notices).toEqual([expect.stringContaining("has version 99, not 1")]);
+    expect(notices).toEqual([expect.stringContaining("has version 99, not 2")]);
   });
 
   test("that another process has already set aside is not set aside again", async () => {

@@ -105,6 +105,20 @@ export function actionIndexContract(name: string, make: () => ActionIndex | Prom
       );
     });
 
+    test("what is quarantined is found no more, but stays history", () => {
+      const action = sha256("same");
+      index.add([anExecution(1, { action }), anExecution(3, { action })], { ledger: LEDGER, size: 4 });
+      expect(index.quarantined(action)).toBeUndefined();
+      index.quarantine(3);
+      index.quarantine(3);
+      expect(index.find(action).map(({ seq }) => seq)).toEqual([1]);
+      expect(index.quarantined(action)).toBe(3);
+      expect(index.history(anExecution(3).chore, 1)).toHaveLength(1);
+      index.clear();
+      index.add([anExecution(3, { action })], { ledger: LEDGER, size: 4 });
+      expect(index.find(action)).toHaveLength(1);
+    });
+
     test("clearing forgets everything", () => {
       index.add([anExecution(1)], { ledger: LEDGER, size: 2 });
       index.clear();

@@ -6,6 +6,7 @@ type Position = { readonly ledger: Sha256; readonly size: number };
 /** An action index in memory. */
 export class MemoryActionIndex implements ActionIndex {
   #executions = new Map<number, IndexedExecution>();
+  readonly #quarantined = new Set<number>();
   #position: Position | undefined;
 
   position(): Position | undefined {
@@ -18,7 +19,15 @@ export class MemoryActionIndex implements ActionIndex {
   }
 
   find(action: Sha256): IndexedExecution[] {
-    return this.#newest((execution) => execution.action === action);
+    return this.#newest((execution) => execution.action === action && !this.#quarantined.has(execution.seq));
+  }
+
+  quarantine(seq: number): void {
+    this.#quarantined.add(seq);
+  }
+
+  quarantined(action: Sha256): number | undefined {
+    return this.#newest((execution) => execution.action === action && this.#quarantined.has(execution.seq))[0]?.seq;
   }
 
   history(chore: string, limit: number): IndexedExecution[] {
@@ -44,6 +53,7 @@ export class MemoryActionIndex implements ActionIndex {
 
   clear(): void {
     this.#executions.clear();
+    this.#quarantined.clear();
     this.#position = undefined;
   }
 

@@ -161,6 +161,8 @@ function lineOf(record: LedgerRecord): { subject: string; detail: string } {
       const counts = `${exec} executed, ${hit} cached, ${fail} failed, ${skip} skipped, ${settled} unchanged`;
       return { subject: `build ${record.build}`, detail: `${record.outcome}: ${counts}` };
     }
+    case "challenge":
+      return { subject: record.chore, detail: `record ${record.of} checked: ${record.verdict}` };
     case "ingest":
       return { subject: record.name, detail: `${record.uri} ${record.version}` };
   }
