@@ -1,10 +1,18 @@
-import { compareUtf8, parseSha256 } from "../base/index.ts";
+import { compareUtf8 } from "../base/index.ts";
 import type { FileTree } from "../ports/index.ts";
+import { type ImageLocks, imageLockValue, parseImageLock } from "./image/image-lock.ts";
+import { hash, items, members, optionalMember, size, text } from "./lock-shape.ts";
 import { type LockNode, lockMalformed, parseLockText } from "./lock-text.ts";
 import { type LockedFile, SourceError, type SourceLock, type SourceRequest } from "./source.ts";
 
 /** The pins of a workspace, by source name. */
 export type SourceLocks = ReadonlyMap<string, SourceLock>;
+
+/** Everything a `begat.lock` holds. */
+export interface LockFile {
+  readonly sources: SourceLocks;
+  readonly images: ImageLocks;
+}
 
 const KINDS: readonly SourceRequest["kind"][] = ["deb-src", "npm", "url", "git"];
 
@@ -13,9 +21,9 @@ const KINDS: readonly SourceRequest["kind"][] = ["deb-src", "npm", "url", "git"]
  *
  * @throws {SourceError} `LOCK_MALFORMED` with the line, for anything `formatLock` would not write but for blanks.
  */
-export function parseLock(text: string): SourceLocks {
-  const root = parseLockText(text);
-  const top = members(root, "the lock", ["sources", "version"]);
+export function parseLock(content: string): LockFile {
+  const root = parseLockText(content);
+  const top = members(root, "the lock", ["sources", "version"], ["images"]);
   const version = top("version");
   if (version.kind !== "number" || version.value !== 1) {
     throw lockMalformed(version.line, "expected version 1", "the lock was written by another version of begat");
@@ -24,38 +32,43 @@ export function parseLock(text: string): SourceLocks {
   if (sources.kind !== "object") throw lockMalformed(sources.line, "expected an object of sources");
   const locks = new Map<string, SourceLock>();
   for (const [name, node] of sources.members) locks.set(name, parseEntry(name, node));
-  return locks;
+  // Locks of workspaces without images have no such member.
+  const images = optionalMember(root, "images");
+  if (images === undefined) return { sources: locks, images: new Map() };
+  if (images.kind !== "object") throw lockMalformed(images.line, "expected an object of images");
+  return {
+    sources: locks,
+    images: new Map([...images.members].map(([name, node]) => [name, parseImageLock(name, node)])),
+  };
 }
 
 /** The one text of a set of pins: names and members sorted, two blanks a level, a newline at the end. */
-export function formatLock(locks: SourceLocks): string {
-  const entries = [...locks].sort(([a], [b]) => compareUtf8(a, b));
-  const sources = Object.fromEntries(
-    entries.map(([name, lock]) => [
-      name,
-      {
-        files: lock.files.map(({ name, sha256, sizeBytes }) => ({ name, sha256, sizeBytes })),
-        kind: lock.kind,
-        tree: lock.tree,
-        version: lock.version,
-        words: lock.words,
-      },
-    ]),
-  );
-  return `${JSON.stringify({ sources, version: 1 }, undefined, 2)}\n`;
+export function formatLock({ sources, images }: LockFile): string {
+  const value = {
+    ...(images.size === 0 ? {} : { images: sortedObject(images, imageLockValue) }),
+    sources: sortedObject(sources, (lock) => ({
+      files: lock.files.map(({ name, sha256, sizeBytes }) => ({ name, sha256, sizeBytes })),
+      kind: lock.kind,
+      tree: lock.tree,
+      version: lock.version,
+      words: lock.words,
+    })),
+    version: 1,
+  };
+  return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
 /** The pins at `path`; none where there is no such file. */
-export function readLock(fs: FileTree, path: string): SourceLocks {
-  if (fs.stat(path) === undefined) return new Map();
+export function readLock(fs: FileTree, path: string): LockFile {
+  if (fs.stat(path) === undefined) return { sources: new Map(), images: new Map() };
   const bytes = fs.readFile(path);
-  let text: string;
+  let content: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    content = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
     throw new SourceError("LOCK_MALFORMED", "begat.lock:1: the file is not UTF-8", { cause });
   }
-  return parseLock(text);
+  return parseLock(content);
 }
 
 /** Whether `lock` is the answer to what is asked: same kind, same words. */
@@ -65,6 +78,11 @@ export function answers(lock: SourceLock, request: SourceRequest, words: readonl
     lock.words.length === words.length &&
     lock.words.every((word, index) => word === words[index])
   );
+}
+
+function sortedObject<T>(map: ReadonlyMap<string, T>, value: (item: T) => unknown): Record<string, unknown> {
+  const entries = [...map].sort(([a], [b]) => compareUtf8(a, b));
+  return Object.fromEntries(entries.map(([name, item]) => [name, value(item)]));
 }
 
 function parseEntry(name: string, node: LockNode): SourceLock {
@@ -84,38 +102,5 @@ function parseEntry(name: string, node: LockNode): SourceLock {
 
 function parseFile(node: LockNode): LockedFile {
   const member = members(node, "a file", ["name", "sha256", "sizeBytes"]);
-  const size = member("sizeBytes");
-  if (size.kind !== "number" || !Number.isSafeInteger(size.value) || size.value < 0) {
-    throw lockMalformed(size.line, "expected a size in bytes");
-  }
-  return { name: text(member("name"), "a name"), sha256: hash(member("sha256")), sizeBytes: size.value };
-}
-
-/** Looks up members of an object that has exactly these. */
-function members(node: LockNode, what: string, names: readonly string[]): (name: string) => LockNode {
-  if (node.kind !== "object") throw lockMalformed(node.line, `expected ${what} to be an object`);
-  for (const [name, member] of node.members) {
-    if (!names.includes(name)) throw lockMalformed(member.line, `${what} has no member ${JSON.stringify(name)}`);
-  }
-  return (name) => {
-    const member = node.members.get(name);
-    if (member === undefined) throw lockMalformed(node.line, `${what} lacks ${JSON.stringify(name)}`);
-    return member;
-  };
-}
-
-function text(node: LockNode, what: string): string {
-  if (node.kind !== "string") throw lockMalformed(node.line, `expected ${what} in quotes`);
-  return node.text;
-}
-
-function items(node: LockNode, what: string): readonly LockNode[] {
-  if (node.kind !== "array") throw lockMalformed(node.line, `expected a list of ${what}`);
-  return node.items;
-}
-
-function hash(node: LockNode): LockedFile["sha256"] {
-  const parsed = parseSha256(text(node, "a SHA-256"));
-  if (parsed === undefined) throw lockMalformed(node.line, "expected a SHA-256: 64 lower-case hexadecimal digits");
-  return parsed;
+  return { name: text(member("name"), "a name"), sha256: hash(member("sha256")), sizeBytes: size(member("sizeBytes")) };
 }

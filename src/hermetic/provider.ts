@@ -74,7 +74,7 @@ export function createSourceProvider(options: SourceProviderOptions): SourceProv
       throw new SourceError("SOURCE_MALFORMED", `${JSON.stringify(request.name)} cannot name a source`);
     }
     const plan = kinds[request.kind].plan(request);
-    const pinned = readLock(fs, lockPath).get(request.name);
+    const pinned = readLock(fs, lockPath).sources.get(request.name);
     const locked = pinned !== undefined && answers(pinned, request, plan.words) ? pinned : undefined;
     if (locked !== undefined) {
       const mark = readMark(fs, markPath(request.name));
@@ -91,8 +91,9 @@ export function createSourceProvider(options: SourceProviderOptions): SourceProv
       await replaceStanding(made, tree);
       return made;
     });
-    const locks = new Map(readLock(fs, lockPath)).set(lock.name, lock);
-    fs.replaceFile(lockPath, formatLock(locks), { mode: 0o644, durable: true });
+    const whole = readLock(fs, lockPath);
+    const sources = new Map(whole.sources).set(lock.name, lock);
+    fs.replaceFile(lockPath, formatLock({ ...whole, sources }), { mode: 0o644, durable: true });
     return ready(lock, { ingested: true, lockChanged: true, restored: [] });
   }
 
@@ -220,7 +221,7 @@ export function createSourceProvider(options: SourceProviderOptions): SourceProv
     },
 
     async verifySource(name, signal) {
-      const locked = readLock(fs, lockPath).get(name);
+      const locked = readLock(fs, lockPath).sources.get(name);
       if (locked === undefined) {
         throw new SourceError("LOCK_ENTRY_MISSING", `begat.lock has no source ${JSON.stringify(name)}`);
       }

@@ -4,6 +4,7 @@ export * from "./node-clock.ts";
 export * from "./node-fetcher.ts";
 export * from "./node-file-streams.ts";
 export * from "./node-file-tree.ts";
+export * from "./node-http-client.ts";
 export * from "./node-process-runner.ts";
 export * from "./node-process-table.ts";
 export * from "./stderr-log.ts";

@@ -3,8 +3,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { sha256 } from "../../src/base/index.ts";
 import type { SourceLock } from "../../src/hermetic/index.ts";
-import { formatLock, parseLock } from "../../src/hermetic/lock.ts";
+import { formatLock as formatFile, parseLock as parseFile, type SourceLocks } from "../../src/hermetic/lock.ts";
 import { never, sourceWorkspace } from "./source-workspace.ts";
+
+const formatLock = (sources: SourceLocks) => formatFile({ sources, images: new Map() });
+const parseLock = (text: string) => parseFile(text).sources;
 
 const aHash = fc.string().map((text) => sha256(text));
 const aFile = fc.record({ name: fc.string(), sha256: aHash, sizeBytes: fc.maxSafeNat() });

@@ -10,7 +10,9 @@ import type { SourceLimits } from "../source-limits.ts";
 import { readTar } from "../tar-reader.ts";
 import { suggestedLinks } from "./alternatives.ts";
 import { type ListedEntry, NORMALISER, type PackageListing } from "./listing.ts";
+import { programsOf } from "./npm-programs.ts";
 import { PackageTree, type UnpackedEntry } from "./package-tree.ts";
+import { resolveLexically } from "./place.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 
 /** A package to be unpacked, by its blob. */
@@ -93,11 +95,13 @@ export class PackageStore {
     }
   }
 
+  /** Name of the package's directory. */
+  key(blob: PackageBlob): string {
+    return sha256Of(`begat image package\n${NORMALISER}\n${blob.kind}\n${blob.prefix ?? ""}\n${blob.digest.hash}\n`);
+  }
+
   #place(blob: PackageBlob): string {
-    const key = sha256Of(
-      `begat image package\n${NORMALISER}\n${blob.kind}\n${blob.prefix ?? ""}\n${blob.digest.hash}\n`,
-    );
-    return `${this.#options.home}/${key}`;
+    return `${this.#options.home}/${this.key(blob)}`;
   }
 
   async #unpack(blob: PackageBlob, temporary: string, signal: AbortSignal): Promise<PackageListing> {
@@ -117,7 +121,8 @@ export class PackageStore {
     } finally {
       tree.abandon();
     }
-    const { entries, segment } = await this.#writeSegment(tree.entries(), temporary);
+    const unpacked = blob.kind === "npm" ? this.#withPrograms(tree.entries(), blob, temporary) : tree.entries();
+    const { entries, segment } = await this.#writeSegment(unpacked, temporary);
     const scripts = control?.scripts ?? [];
     return {
       entries,
@@ -131,6 +136,21 @@ export class PackageStore {
         .map(({ name }) => name)
         .sort(compareUtf8),
     };
+  }
+
+  /** Programs of an npm package may be executed whatever its archive says: npm makes them so too. */
+  #withPrograms(entries: readonly UnpackedEntry[], blob: PackageBlob, temporary: string): readonly UnpackedEntry[] {
+    const { fs } = this.#options;
+    const home = blob.prefix ?? "";
+    const manifest = entries.find(({ kind, place }) => kind === "file" && place === `${home}/package.json`);
+    if (manifest?.kind !== "file") return entries;
+    const programs = programsOf(fs.readFile(`${temporary}/files/${manifest.number}`), "");
+    const places = new Set(programs.map(([, path]) => resolveLexically(home, path)));
+    return entries.map((entry) => {
+      if (entry.kind !== "file" || entry.executable || !places.has(entry.place)) return entry;
+      fs.setMode(`${temporary}/files/${entry.number}`, 0o755);
+      return { ...entry, executable: true };
+    });
   }
 
   async #writeSegment(
