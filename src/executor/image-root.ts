@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readlinkSync, statSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, readlinkSync, statSync } from "node:fs";
 import { posix } from "node:path";
 import { ExecutorError } from "./executor.ts";
 
@@ -60,7 +60,9 @@ export function makeMountPoints(root: string, paths: readonly string[]): void {
       // A link could lead out of the image.
       if (stat !== undefined) throw problem();
       try {
-        mkdirSync(root + below, 0o755);
+        mkdirSync(root + below);
+        // Whatever umask begat was started with: the recipe may be another user.
+        chmodSync(root + below, 0o755);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw problem(error);
       }

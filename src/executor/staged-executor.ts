@@ -64,7 +64,7 @@ export abstract class StagedExecutor implements Executor {
   readonly #stager: InputStager;
   readonly #pool: SlotPool;
   #probed: Promise<Capabilities> | undefined;
-  #probedImages: Promise<Capabilities["withImage"]> | undefined;
+  #probedImages: Promise<Capabilities> | undefined;
 
   protected constructor(options: StagedExecutorOptions, backEnd: BackEnd) {
     this.name = backEnd.name;
@@ -83,12 +83,13 @@ export abstract class StagedExecutor implements Executor {
     });
     const capabilities = await this.#probed;
     if (!images || !capabilities.usable) return capabilities;
-    this.#probedImages ??= this.lookWithImage(capabilities).catch((error: unknown) => {
-      this.#probedImages = undefined;
-      throw error;
-    });
-    const withImage = await this.#probedImages;
-    return withImage === undefined ? capabilities : { ...capabilities, withImage };
+    this.#probedImages ??= this.lookWithImage(capabilities)
+      .then((withImage) => (withImage === undefined ? capabilities : { ...capabilities, withImage }))
+      .catch((error: unknown) => {
+        this.#probedImages = undefined;
+        throw error;
+      });
+    return this.#probedImages;
   }
 
   /** Tries out what this back end holds on this machine. */

@@ -59,12 +59,18 @@ export function makeSandboxEtc(to: string, from = "/etc"): void {
   chmodSync(to, 0o755);
   const more = readdirSync(from).filter((name) => TOOL_SETTINGS_PATTERN.test(name));
   for (const name of [...TOOL_SETTINGS, ...more].sort()) {
-    const slash = name.lastIndexOf("/");
-    if (slash > 0) mkdirSync(`${to}/${name.slice(0, slash)}`, { recursive: true, mode: 0o755 });
+    for (let at = name.indexOf("/"); at > 0; at = name.indexOf("/", at + 1)) {
+      // Whatever umask begat was started with: the recipe may be another user.
+      mkdirSync(`${to}/${name.slice(0, at)}`, { recursive: true });
+      chmodSync(`${to}/${name.slice(0, at)}`, 0o755);
+    }
     copy(`${from}/${name}`, `${to}/${name}`);
   }
   symlinkSync("/usr/share/zoneinfo/Etc/UTC", `${to}/localtime`);
-  for (const [name, text] of Object.entries(OWN_FILES)) writeFileSync(`${to}/${name}`, text, { mode: 0o444 });
+  for (const [name, text] of Object.entries(OWN_FILES)) {
+    writeFileSync(`${to}/${name}`, text);
+    chmodSync(`${to}/${name}`, 0o444);
+  }
 }
 
 function copy(from: string, to: string): void {

@@ -1,4 +1,5 @@
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { makeMountPoints } from "../image-root.ts";
 import type { FilterProfile } from "../seccomp/filter-rules.ts";
 import type { SeccompFilter } from "../seccomp/seccomp-filter.ts";
 import { makeMaskedProc } from "./masked-proc.ts";
@@ -47,10 +48,9 @@ export class SandboxFiles {
   selfTestRoot(shared: string): string {
     const root = `${shared}/self-test`;
     this.#once(root, () => {
-      for (const directory of ["", "/usr", "/etc", ...MOUNT_POINTS]) {
-        mkdirSync(root + directory, { recursive: true, mode: 0o755 });
-        chmodSync(root + directory, 0o755);
-      }
+      mkdirSync(root);
+      chmodSync(root, 0o755);
+      makeMountPoints(root, ["/usr", "/etc", ...MOUNT_POINTS]);
       for (const name of ["bin", "sbin", "lib", "lib32", "lib64"]) symlinkSync(`usr/${name}`, `${root}/${name}`);
       this.#selfTestRoots.add(root);
     });

@@ -32,8 +32,10 @@ export interface LauncherSpec {
 /**
  * First argument vector of a launcher, for `sh`. File descriptor 3 is the lifeline: begat never writes to it while it
  * lives, so when it reads as ended, begat is gone (even by SIGKILL), and the guardian takes the launcher with it.
+ *
+ * @param first Shell text before all else.
  */
-export function launcherArguments(spec: LauncherSpec): string[] {
+export function launcherArguments(spec: LauncherSpec, first = ""): string[] {
   const drop =
     spec.user === undefined
       ? []
@@ -45,7 +47,7 @@ export function launcherArguments(spec: LauncherSpec): string[] {
       : spec.user === undefined
         ? "kill -9 -$$; "
         : `${shellWords([...drop, spec.shell, "-c", "kill -9 -1"])}; `;
-  const guardian = `( exec >&- 2>&-; read -r _ <&3 || { kill -9 $$; ${hunt}}; ) & echo "guardian $!"; exec 3<&-; exec "$@"`;
+  const guardian = `${first}( exec >&- 2>&-; read -r _ <&3 || { kill -9 $$; ${hunt}}; ) & echo "guardian $!"; exec 3<&-; exec "$@"`;
   const shell = [spec.shell, "-s"];
   let chain: string[];
   switch (spec.containment) {
@@ -104,7 +106,8 @@ export function launcherSetup(spec: LauncherSpec): string {
     ": >report",
     "echo ready",
     "exec 1<>out 2<>err 3>>report",
-    "unset PWD OLDPWD",
+    // The last two are left there by bash, where that was the first shell.
+    "unset PWD OLDPWD SHLVL _",
     LEFT_BEHIND,
     KILL_OTHERS,
     `F() { s=$1; n=0; ${spec.containment === "pid-namespace" ? `set -- /proc/[0-9]*; [ $# = 1 ] || { L ${PATIENCE}; K; }; ` : ""}` +

@@ -5,6 +5,7 @@ import { ExecutorError } from "../executor.ts";
 import { type LauncherSpec, launcherArguments, launcherSetup, markBytes, markPrefix } from "./launcher-command.ts";
 import { OutputCapture } from "./output-capture.ts";
 import { killProcess, killSurvivors, listProcesses, processesOfUser, processesUnder } from "./process-table.ts";
+import { firstShell } from "./stray-descriptors.ts";
 
 export interface LaunchedCommand {
   /** As the shell has it: 128 and the signal's number for a command that a signal ended; `undefined` when killed. */
@@ -67,7 +68,8 @@ export class Launcher {
 
   /** @throws {ExecutorError} `EXECUTOR_UNUSABLE` when it does not come up, with what it said. */
   static async start(spec: LauncherSpec): Promise<Launcher> {
-    const child = spawn("/bin/sh", launcherArguments(spec), {
+    const { program, closing } = firstShell();
+    const child = spawn(program, launcherArguments(spec, closing), {
       cwd: spec.directory,
       env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
       stdio: ["pipe", "pipe", "pipe", "pipe"],

@@ -20,7 +20,8 @@ const backEnd: BackEnd = {
     const argv = [...(variation === undefined ? [] : withOneProcessor(variation)), ...tracer, ...varied];
     const before = variables.map(([name, value]) => `${name}=${shellWord(value)} `).join("");
     const enter = `cd ${shellWord(workingDirectory(slot, request.directory))}; unset PWD OLDPWD; `;
-    const run = `${before}${shellWords(argv)} </dev/null`;
+    // The launcher's report is not for recipes to write.
+    const run = `${before}${shellWords(argv)} </dev/null 3>&-`;
     const limits = limitsOf(request.resources);
     return limits === "" ? enter + run : `${enter}( ${limits}${run} )`;
   },
