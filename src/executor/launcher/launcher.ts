@@ -68,8 +68,8 @@ export class Launcher {
 
   /** @throws {ExecutorError} `EXECUTOR_UNUSABLE` when it does not come up, with what it said. */
   static async start(spec: LauncherSpec): Promise<Launcher> {
-    const { program, closing } = firstShell();
-    const child = spawn(program, launcherArguments(spec, closing), {
+    const { program, options, closing } = firstShell();
+    const child = spawn(program, [...options, ...launcherArguments(spec, closing)], {
       cwd: spec.directory,
       env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
       stdio: ["pipe", "pipe", "pipe", "pipe"],

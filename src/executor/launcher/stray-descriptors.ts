@@ -41,9 +41,14 @@ function readIfThere(path: string): string {
  * A launcher's first shell, and what it does first. Closing a descriptor of two digits takes bash; where there is none,
  * recipes get what is left open.
  */
-export function firstShell(): { readonly program: string; readonly closing: string } {
+export function firstShell(): {
+  readonly program: string;
+  readonly options: readonly string[];
+  readonly closing: string;
+} {
   const strays = strayDescriptors();
   const bash = strays.length === 0 ? undefined : BASH.find((path) => existsSync(path));
-  if (bash === undefined) return { program: "/bin/sh", closing: "" };
-  return { program: bash, closing: `exec ${strays.map((fd) => `${fd}>&-`).join(" ")}; ` };
+  if (bash === undefined) return { program: "/bin/sh", options: [], closing: "" };
+  // Its standard input is a socket, for which bash would read ~/.bashrc.
+  return { program: bash, options: ["--norc"], closing: `exec ${strays.map((fd) => `${fd}>&-`).join(" ")}; ` };
 }
