@@ -153,14 +153,30 @@ export class ChoreActions {
         const root = mount?.where ?? name;
         return root === "" ? below : below === "" ? root : `${root}/${below}`;
       };
-      if (made && digest !== undefined && this.#state.is(path, "tree")) {
-        const listing = this.listing(digest, name);
-        for (const leaf of listing.files) file(place(leaf.path), leaf.digest, leaf.executable, { blob: true });
-        for (const link of listing.links) links.push({ path: place(link.path) as WorkspacePath, target: link.target });
-        for (const empty of listing.emptyDirectories) emptyDirectories.push(place(empty) as WorkspacePath);
+      const tree = (listing: TreeListing, prefix: string): void => {
+        const at = (below: string): string =>
+          place(prefix === "" ? below : below === "" ? prefix : `${prefix}/${below}`);
+        for (const leaf of listing.files) file(at(leaf.path), leaf.digest, leaf.executable, { blob: true });
+        for (const link of listing.links) links.push({ path: at(link.path) as WorkspacePath, target: link.target });
+        for (const empty of listing.emptyDirectories) emptyDirectories.push(at(empty) as WorkspacePath);
         if (listing.files.length + listing.links.length + listing.emptyDirectories.length === 0)
-          emptyDirectories.push(place("") as WorkspacePath);
+          emptyDirectories.push(at("") as WorkspacePath);
+      };
+      if (made && digest !== undefined && this.#state.is(path, "tree")) {
+        tree(this.listing(digest, name), "");
         continue;
+      }
+      for (const output of this.#plan.outputsBelow(path)) {
+        const other = output >>> 1;
+        const its = this.#state.digest(other);
+        if (its === undefined || this.#plan.columns.producer[other] === chore) continue;
+        const below = this.#plan.path(other).slice(name === "" ? 0 : name.length + 1);
+        if (this.#state.is(other, "tree")) tree(this.listing(its, this.#plan.path(other)), below);
+        else if (this.#state.is(other, "symlink")) {
+          if (!taken.has(place(below)))
+            links.push({ path: place(below) as WorkspacePath, target: this.#state.texts.get(other) ?? "" });
+          taken.add(place(below));
+        } else file(place(below), its, this.#state.is(other, "executable"), { blob: true });
       }
       for (const member of this.#state.members.get(path) ?? []) {
         const below = name === "" ? member.path : member.path.slice(name.length + 1);

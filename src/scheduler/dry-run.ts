@@ -65,7 +65,7 @@ export async function planDryRun(
     const isDirty =
       !state.settled[chore] ||
       !state.hasLevel(chore, requiredLevel(plan, chore, levels)) ||
-      plan.inputsOf(chore).some((entry) => changed[entry >>> 1] === 1);
+      Array.from(plan.everyInputOf(chore)).some((entry) => changed[entry >>> 1] === 1);
     if (after !== undefined) {
       n.executed++;
       unknown.set(chore, plan.label(chore));

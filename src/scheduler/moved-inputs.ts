@@ -14,5 +14,5 @@ export async function digestAgain(
     if ((plan.columns.producer[path] as number) >= 0 || plan.isProperty(path)) continue;
     sources.push({ path, name: plan.path(path), tree: (entry & 1) === 1 });
   }
-  return new SourceDigests(rooms.checkout, state, rooms.bulk).refresh(sources);
+  return new SourceDigests(rooms.checkout, state, rooms.bulk, plan).refresh(sources);
 }

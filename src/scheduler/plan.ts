@@ -57,6 +57,8 @@ export class Plan {
   readonly paths: StringColumn;
   readonly strings: StringColumn;
   #within: Map<number, number[]> | undefined;
+  readonly #below = new Map<number, readonly number[]>();
+  #outputTexts: readonly string[] | undefined;
   #properties: Map<string, number> | undefined;
   #successors: { offsets: Uint32Array; list: Uint32Array } | undefined;
 
@@ -205,6 +207,41 @@ export class Plan {
     return this.#within;
   }
 
+  /**
+   * Outputs of chores that stand in a directory of the checkout: as an input it holds them, whether or not they were
+   * written there. path * 2 + (1 for a tree). None for a tree that a chore makes.
+   */
+  outputsBelow(tree: number): readonly number[] {
+    if ((this.columns.producer[tree] as number) >= 0) return NONE;
+    const known = this.#below.get(tree);
+    if (known !== undefined) return known;
+    const { outputs } = this.columns;
+    this.#outputTexts ??= Array.from(outputs, (entry) => this.path(entry >>> 1));
+    const texts = this.#outputTexts;
+    const name = this.path(tree);
+    const prefix = name === "" ? "" : `${name}/`;
+    const below = Array.from(outputs).filter(
+      (entry, i) => (texts[i] as string).startsWith(prefix) && !this.isProperty(entry >>> 1),
+    );
+    this.#below.set(tree, below);
+    return below;
+  }
+
+  /** As `inputsOf`, with what other chores make in the directories among them. */
+  everyInputOf(chore: number): ArrayLike<number> & Iterable<number> {
+    const own = this.inputsOf(chore);
+    let every: number[] | undefined;
+    for (const entry of own) {
+      if ((entry & 1) === 0) continue;
+      for (const output of this.outputsBelow(entry >>> 1)) {
+        if (this.columns.producer[output >>> 1] === chore) continue;
+        every ??= [...own];
+        every.push(output);
+      }
+    }
+    return every ?? own;
+  }
+
   /** A few outputs, for people. */
   outputNames(chore: number, limit = 4): string[] {
     const names: string[] = [];
@@ -215,6 +252,8 @@ export class Plan {
     return names;
   }
 }
+
+const NONE: readonly number[] = [];
 
 export const NO_EXTRAS: ChoreExtras = { tools: [], resources: {}, mounts: [], up: [], properties: [] };
 

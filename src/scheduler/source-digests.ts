@@ -3,6 +3,7 @@ import { type BulkFiles, LARGE_FILE_BYTES } from "../cache/index.ts";
 import { FileTreeError, STAT_NUMBERS } from "../ports/index.ts";
 import type { Checkout } from "./checkout.ts";
 import { RACY_WINDOW_MS } from "./freshness.ts";
+import type { Plan } from "./plan.ts";
 import { type CheckoutState, type Member, memberSignature, PATH } from "./state.ts";
 
 /** A declared input that cannot be used. */
@@ -38,12 +39,14 @@ export class SourceDigests {
   readonly #checkout: Checkout;
   readonly #state: CheckoutState;
   readonly #bulk: BulkFiles;
+  readonly #plan: Pick<Plan, "outputsBelow" | "path">;
   readonly #numbers = new Float64Array(STAT_NUMBERS);
 
-  constructor(checkout: Checkout, state: CheckoutState, bulk: BulkFiles) {
+  constructor(checkout: Checkout, state: CheckoutState, bulk: BulkFiles, plan: Pick<Plan, "outputsBelow" | "path">) {
     this.#checkout = checkout;
     this.#state = state;
     this.#bulk = bulk;
+    this.#plan = plan;
   }
 
   async refresh(
@@ -125,15 +128,20 @@ export class SourceDigests {
     return undefined;
   }
 
-  /** Walks a source tree; answers whether it changed. Members whose signature holds keep their digest. */
+  /**
+   * Walks a source tree; answers whether it changed. Members whose signature holds keep their digest. What chores make
+   * in it is passed over: that comes from the store, wherever else it was written.
+   */
   #refreshTree(path: number, name: WorkspacePath): boolean {
     const { fs } = this.#checkout;
     const known = new Map((this.#state.members.get(path) ?? []).map((member) => [member.path, member]));
     const fileClock = this.#checkout.fileClockMs();
     const members: Member[] = [];
+    const made = new Set<string>(this.#plan.outputsBelow(path).map((entry) => this.#plan.path(entry >>> 1)));
     const walk = (directory: string): void => {
       const full = this.#checkout.absolute(directory);
       const own = this.#stat(full);
+      if (own === undefined && directory === name && made.size > 0) return;
       if (own === undefined || fs.stat(full)?.kind !== "directory") {
         throw new FileTreeError("FILE_NOT_DIRECTORY", `${directory === "" ? "." : directory} is not a directory`);
       }
@@ -146,7 +154,7 @@ export class SourceDigests {
       });
       for (const entry of fs.readDirectory(full)) {
         const child = directory === "" ? entry.name : `${directory}/${entry.name}`;
-        if (child === ".begat" || child === ".git") continue;
+        if (child === ".begat" || child === ".git" || made.has(child)) continue;
         if (entry.kind === undefined)
           throw new FileTreeError("FILE_IO", `${JSON.stringify(child)} has a name that is not UTF-8`);
         if (/[\u0000-\u001f\u007f]/.test(entry.name))
