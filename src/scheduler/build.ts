@@ -221,7 +221,7 @@ async function refreshSources(
       sources.push({ path, name: plan.path(path), tree: (entry & 1) === 1, neededBy: chore });
     }
   }
-  const digests = new SourceDigests(rooms.checkout, prepared.state, rooms.bulk);
+  const digests = new SourceDigests(rooms.checkout, prepared.state, rooms.bulk, plan);
   let refreshed = await digests.refresh(sources);
   // A fetched source is pinned: what differs from the lock is put back, not built from.
   const suspicious = [
