@@ -133,7 +133,8 @@ export class BuildRun {
   /** As `noteChanged`, for what this build made anew and chores outside of it use, or within it had used before. */
   unsettleBeyond(): void {
     const hasRemade = (chore: number): boolean =>
-      this.#remade.size > 0 && this.#plan.inputsOf(chore).some((entry) => this.#remade.has(entry >>> 1));
+      this.#remade.size > 0 &&
+      Array.from(this.#plan.everyInputOf(chore)).some((entry) => this.#remade.has(entry >>> 1));
     this.#unsettle((chore) => !this.statuses.isNeeded(chore) || hasRemade(chore));
   }
 
@@ -191,7 +192,7 @@ export class BuildRun {
   }
 
   #hasChangedInput(chore: number): boolean {
-    for (const entry of this.#plan.inputsOf(chore)) if (this.#changedPaths[entry >>> 1]) return true;
+    for (const entry of this.#plan.everyInputOf(chore)) if (this.#changedPaths[entry >>> 1]) return true;
     return false;
   }
 
@@ -369,7 +370,7 @@ export class BuildRun {
       if (image !== undefined) makers.add(this.#plan.columns.producer[image] as number);
     }
     if (made.length === 0 && makers.size === 0) return false;
-    for (const entry of this.#plan.inputsOf(chore)) {
+    for (const entry of this.#plan.everyInputOf(chore)) {
       const maker = this.#plan.columns.producer[entry >>> 1] as number;
       const name = this.#plan.path(entry >>> 1);
       if (maker >= 0 && maker !== chore && made.some(({ path }) => path === name || path.startsWith(`${name}/`)))
