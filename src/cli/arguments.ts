@@ -1,7 +1,7 @@
 import { didYouMean } from "./did-you-mean.ts";
 import { UsageError } from "./exit-code.ts";
 import type { OptionSpec } from "./option.ts";
-import { parseCount, parseDuration, parseSize, type Quantity } from "./quantity.ts";
+import { parseCount, parseDuration, parseSample, parseSize, type Quantity } from "./quantity.ts";
 import { FIRST_WORDS, subcommandsOf, VERB_NAMES, type Verb, type VerbSpec, verbSpec } from "./verb-table.ts";
 
 /** A command line, understood. */
@@ -80,7 +80,8 @@ export function parseArguments(argv: readonly string[]): Arguments {
       if (option.kind === "flag") {
         if (equals >= 0) throw new UsageError(`${shown} takes no value, found "${word.slice(equals + 1)}"`, { verb });
         keep(option, shown, undefined);
-      } else if (equals >= 0) keep(option, shown, word.slice(equals + 1));
+      } else if (equals < 0 && option.optional) keep(option, shown, undefined);
+      else if (equals >= 0) keep(option, shown, word.slice(equals + 1));
       else keep(option, shown, nextValue(option, shown, rest[++i], verb));
     } else if (word.startsWith("-") && word.length > 1) {
       // Letters may be joined (`-kn`), and a value may be joined to the last of them (`-kj4`).
@@ -149,8 +150,8 @@ function firstWord(argv: readonly string[]): number {
 const ALL_OPTIONS = VERB_NAMES.flatMap((verb) => verbSpec(verb).options);
 /** Names and letters of options that take a value. `-n` does for one verb and not for others: the flag wins. */
 const WITH_VALUE: ReadonlySet<string> = new Set(
-  ALL_OPTIONS.filter((option) => option.kind !== "flag" && option.short !== "n").flatMap((option) =>
-    option.short === undefined ? [option.name] : [option.name, option.short],
+  ALL_OPTIONS.filter((option) => option.kind !== "flag" && !option.optional && option.short !== "n").flatMap(
+    (option) => (option.short === undefined ? [option.name] : [option.name, option.short]),
   ),
 );
 /** A value joined to its letter: `-j4`, `-Csub`. */
@@ -189,6 +190,12 @@ function readValue(option: OptionSpec, shown: string, text: string, verb: Verb):
     const near = didYouMean(text, kind.oneOf);
     throw new UsageError(`${shown} expects one of ${kind.oneOf.join(", ")}; found "${text}"`, {
       hint: near === undefined ? undefined : `did you mean "${near}"?`,
+      verb,
+    });
+  }
+  if (kind === "sample") {
+    if (parseSample(text) !== undefined) return text;
+    throw new UsageError(`${shown} expects a share such as 10% or a whole number, 1 or more; found "${text}"`, {
       verb,
     });
   }

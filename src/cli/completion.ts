@@ -78,9 +78,9 @@ complete -o filenames -F _begat begat
 
 function zsh(): string {
   const quoted = (text: string) => text.replaceAll("'", "'\\''").replaceAll("[", "\\[").replaceAll("]", "\\]");
-  const argument = ({ name, short, kind, value, text, many }: OptionSpec) => {
+  const argument = ({ name, short, kind, value, text, many, optional }: OptionSpec) => {
     const taken = typeof kind === "object" ? `:${value ?? ""}:(${kind.oneOf.join(" ")})` : `:${value ?? ""}:_files`;
-    const rest = `[${quoted(text)}]${kind === "flag" ? "" : taken}`;
+    const rest = `[${quoted(text)}]${kind === "flag" || optional ? "" : taken}`;
     const star = many === true ? "*" : "";
     const forms = short === undefined ? [`--${name}`] : [`-${short}`, `--${name}`];
     return forms.map((form) => `'${star}${form}${rest}'`).join(" ");
@@ -138,9 +138,10 @@ function fish(): string {
   }
   for (const verb of VERB_NAMES) {
     const seen = verb.split(" ").map((word) => `__fish_seen_subcommand_from ${word}`);
-    for (const { name, short, kind, text } of verbSpec(verb).options) {
+    for (const { name, short, kind, text, optional } of verbSpec(verb).options) {
       const letter = short === undefined ? "" : ` -s ${short}`;
-      const value = kind === "flag" ? "" : typeof kind === "object" ? ` -x -a ${quoted(kind.oneOf.join(" "))}` : " -r";
+      const value =
+        kind === "flag" || optional ? "" : typeof kind === "object" ? ` -x -a ${quoted(kind.oneOf.join(" "))}` : " -r";
       lines.push(`complete -c begat -n ${quoted(seen.join("; and "))}${letter} -l ${name}${value} -d ${quoted(text)}`);
     }
   }

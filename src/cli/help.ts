@@ -71,8 +71,9 @@ export function helpFor(words: readonly string[]): string {
 }
 
 /** `-j, --jobs N`. */
-export function optionForm({ name, short, value, kind }: OptionSpec): string {
-  const long = kind === "flag" ? `--${name}` : `--${name} ${value ?? "VALUE"}`;
+export function optionForm({ name, short, value, kind, optional }: OptionSpec): string {
+  const shown = optional ? `[=${value ?? "VALUE"}]` : ` ${value ?? "VALUE"}`;
+  const long = kind === "flag" ? `--${name}` : `--${name}${shown}`;
   return short === undefined ? `    ${long}` : `-${short}, ${long}`;
 }
 

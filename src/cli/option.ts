@@ -5,6 +5,7 @@ export type OptionKind =
   | "count"
   | "size"
   | "duration"
+  | "sample"
   | { readonly oneOf: readonly [string, ...string[]] };
 
 export interface OptionSpec {
@@ -15,6 +16,8 @@ export interface OptionSpec {
   readonly kind: OptionKind;
   /** Name of the value in help: `N`, `DIR`. */
   readonly value?: string;
+  /** It may stand without its value; one is given as `--name=VALUE` only. */
+  readonly optional?: boolean;
   /** May be given several times. */
   readonly many?: boolean;
   /** One line for help; lower case. */
@@ -53,6 +56,13 @@ export const OPTIONS = {
     flag("keep-going", "after a failure, go on with what does not need it", "k"),
     flag("dry-run", "say what would run and why; run nothing", "n"),
     flag("force", "execute the chores of the targets even where an earlier result counts"),
+    {
+      name: "check",
+      kind: "sample",
+      value: "SAMPLE",
+      optional: true,
+      text: "execute chores a second time under other conditions and compare; SAMPLE: 10% of them, or at most 20 (default: all executed; with --force all)",
+    },
     {
       name: "min-isolation",
       kind: { oneOf: ["none", "contained", "hermetic"] },

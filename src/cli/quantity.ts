@@ -30,6 +30,15 @@ export function parseCount(text: string, least: number): Quantity {
   return value >= least ? { ok: true, value } : { ok: false, expected: `a whole number, ${least} or more` };
 }
 
+/** Of many things: a share of them, `10%`, or at most so many, `20`. */
+export function parseSample(text: string): { readonly count?: number; readonly percent?: number } | undefined {
+  const percent = /^(\d{1,3}(?:\.\d{1,6})?)%$/.exec(text)?.[1];
+  if (percent !== undefined)
+    return Number(percent) > 0 && Number(percent) <= 100 ? { percent: Number(percent) } : undefined;
+  const count = parseCount(text, 1);
+  return count.ok ? { count: count.value } : undefined;
+}
+
 /** `0.21s`, `3.4s`, `34s`, `2m05s`, `1h02m`: as many digits as anyone reads. */
 export function formatDuration(ms: number): string {
   const seconds = Math.max(0, ms) / 1000;

@@ -32,6 +32,8 @@ export interface BuildOptions extends WorkspaceOptions {
   readonly verbose: boolean;
   /** Failed chores are run again, traced, to see what they lacked. */
   readonly explain: boolean;
+  /** Executed chores are executed again and compared: `{}` all of them, at most `count`, or a share; `undefined`: none. */
+  readonly check: { readonly count?: number; readonly percent?: number } | undefined;
 }
 
 export interface FormatRequest {

@@ -1,5 +1,6 @@
 import { BegatError, invariant } from "../base/index.ts";
 import { type Executor, ExecutorError } from "../executor/index.ts";
+import { Checker } from "./checker.ts";
 import { CheckoutOutputs } from "./checkout-outputs.ts";
 import { ChoreActions } from "./chore-action.ts";
 import { applyResult } from "./chore-results.ts";
@@ -58,6 +59,7 @@ export class BuildRun {
   readonly #toRun: { chore: number; verdict: Executable }[] = [];
   readonly #records: Promise<unknown>[] = [];
   #ready: ReadyQueue | undefined;
+  #checker: Checker | undefined;
   #executor: Executor | undefined;
   #wake: () => void = () => {};
   #stopping = false;
@@ -105,7 +107,12 @@ export class BuildRun {
       signal,
       explanations: { left: MOST_EXPLAINED, isSkipTold: false },
       turn: (chore, resources) => this.#turn(chore, resources),
+      checkTurn: (chore, resources) => this.#startTurn(chore, resources),
     };
+    if (options.check !== undefined) {
+      this.#checker = new Checker(this.#context);
+      this.#context = { ...this.#context, checker: this.#checker };
+    }
     const outputs = new CheckoutOutputs(rooms.checkout, plan, prepared.state, rooms, this.actions, (path, movedTo) =>
       listener({
         type: "notice",
@@ -243,6 +250,24 @@ export class BuildRun {
     this.#fatal ??= this.#context.recorder.failure;
     if (this.#fatal !== undefined) throw this.#fatal;
     if (ready.size > 0 && !this.#stopping) await this.work();
+  }
+
+  /** Waits for chores that are being executed a second time; what came out otherwise is not settled. */
+  async finishChecks(): Promise<void> {
+    if (this.#checker === undefined) return;
+    await this.#checker.finish();
+    for (const chore of this.#checker.differing) {
+      this.#state.settled[chore] = 0;
+      this.#state.seqs[chore] = 0;
+    }
+  }
+
+  async abandonChecks(): Promise<void> {
+    await this.#checker?.abandon();
+  }
+
+  get checked(): { readonly checked: number; readonly differing: number } {
+    return { checked: this.#checker?.checked ?? 0, differing: this.#checker?.differing.length ?? 0 };
   }
 
   async #consider(chore: number): Promise<void> {
@@ -419,13 +444,18 @@ export class BuildRun {
   }
 
   async #turn(chore: number, resources: Readonly<Record<string, number>>): Promise<() => void> {
+    const end = await this.#startTurn(chore, resources);
+    this.#progress.started(chore);
+    return end;
+  }
+
+  async #startTurn(chore: number, resources: Readonly<Record<string, number>>): Promise<() => void> {
     const alone = this.#plan.has(chore, "exclusive") || this.#plan.has(chore, "interactive");
     const end = await this.#pool.turn(resources, alone, this.#context.signal);
     if (this.#stopping) {
       end();
       throw new ExecutorError("EXECUTOR_CANCELLED", `${this.#plan.label(chore)} was not started: the build is ending`);
     }
-    this.#progress.started(chore);
     return end;
   }
 

@@ -58,6 +58,8 @@ const NOTHING = {
   failed: 0,
   skipped: 0,
   settled: 0,
+  checked: 0,
+  differing: 0,
   materialised: 0,
   level: "none" as IsolationLevel,
   ledgerSize: undefined,
@@ -114,6 +116,7 @@ async function buildLocked(
     listener({ type: "build-started", ...started });
     await run.begin();
     await run.work();
+    await run.finishChecks();
   } catch (error) {
     await endQuietly(recorder, run, prepared, rooms);
     throw error;
@@ -131,7 +134,8 @@ async function conclude(
   levels: Levels,
 ): Promise<Ended> {
   const n = run.statuses.dispositions();
-  const outcome = run.cancelled ? "cancelled" : n.fail > 0 || n.skip > 0 ? "failed" : "ok";
+  const { checked, differing } = run.checked;
+  const outcome = run.cancelled ? "cancelled" : n.fail > 0 || n.skip > 0 || differing > 0 ? "failed" : "ok";
   if (recorder.hasNews || run.materialised > 0) {
     const artifacts = outcome === "ok" ? artifactsOf(prepared, selection) : [];
     // The ledger counts as failed what it has a failure of; the rest never came to run.
@@ -151,6 +155,8 @@ async function conclude(
     failed: n.fail,
     skipped: n.skip,
     settled: n.settled,
+    checked,
+    differing,
     materialised: run.materialised,
     level: prepared.state.weakestLevel(selection.needed, prepared.loaded.plan) ?? levels.host,
     ledgerSize: recorder.opened?.ledger.size(),
@@ -169,6 +175,7 @@ function artifactsOf({ loaded: { plan }, state }: Prepared, { wanted }: Selectio
 /** begat itself failed: what did happen is still recorded and remembered, where that is possible. */
 async function endQuietly(recorder: Recorder, run: BuildRun, prepared: Prepared, rooms: BuildRooms): Promise<void> {
   try {
+    await run.abandonChecks();
     if (recorder.hasNews && recorder.failure === undefined)
       await recorder.end(run.statuses.dispositions(), "failed", []);
     recorder.opened?.catchUp();

@@ -9,6 +9,7 @@ import {
   type Verdict,
 } from "../executor/index.ts";
 import type { Appended } from "../provenance/index.ts";
+import type { Checker } from "./checker.ts";
 import type { ChoreActions } from "./chore-action.ts";
 import { applyResult, propertiesOf } from "./chore-results.ts";
 import type { ChoreName, Decision, EventListener, FailureReport } from "./events.ts";
@@ -43,6 +44,10 @@ export interface RunContext {
   readonly signal: AbortSignal;
   /** Failures that may still be explained, and whether it was said that they cannot be. */
   readonly explanations: { left: number; isSkipTold: boolean };
+  /** Set where executed chores are checked. */
+  readonly checker?: Pick<Checker, "enlist"> | undefined;
+  /** `turn` for a run that is no part of the build's progress. */
+  checkTurn(chore: number, resources: Readonly<Record<string, number>>): Promise<() => void>;
   /** Waits until the chore's recipe may run; rejects with `EXECUTOR_CANCELLED` when the build is to start nothing more. */
   turn(chore: number, resources: Readonly<Record<string, number>>): Promise<() => void>;
 }
@@ -162,6 +167,11 @@ export async function runChore(
       stderr: shown(judged.result.stderr),
       undeclared: judged.result.undeclared,
     });
+    // A volatile chore is not meant to come out alike, an image is put together by begat itself.
+    if (!isImage && !interactive && !facts.attributes.volatile) {
+      const request = { ...action.request, imageRoot: imageRootOf(context, chore) };
+      context.checker?.enlist({ chore: name, executor, described: action, request, result: judged.result, recorded });
+    }
     return { kind: "ok", changed: [...changed], recorded };
   }
 }

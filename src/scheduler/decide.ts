@@ -67,6 +67,11 @@ export async function decide(
   }
   if (distrust !== undefined)
     return { act: "execute", decision: { reason: "untrusted", because: distrust }, described };
+  const quarantined = index.quarantined(action);
+  if (quarantined !== undefined) {
+    const because = `record ${quarantined} came out otherwise when it was checked`;
+    return { act: "execute", decision: { reason: "quarantined", because }, described };
+  }
   const was =
     (state.seqs[chore] as number) > 0 ? (state.seqs[chore] as number) - 1 : index.history(plan.label(chore), 1)[0]?.seq;
   if (was === undefined) return { act: "execute", decision: { reason: "new" }, described };

@@ -66,6 +66,22 @@ export interface FailureReport {
   readonly explanation?: readonly MissingPath[] | undefined;
 }
 
+/** Where two results of one action first differ. */
+export interface Difference {
+  /** `missing` and `extra`: the second time; `failed`: the second run did. */
+  readonly kind: "bytes" | "extra" | "failed" | "kind" | "link" | "missing" | "mode";
+  /** The output; empty for `failed`. */
+  readonly path: string;
+  /** Within a tree. */
+  readonly member?: string | undefined;
+  /** Of `bytes`, 0-based, and the byte there the first and the second time; `undefined`: the file had ended. */
+  readonly offset?: number | undefined;
+  readonly first?: number | undefined;
+  readonly second?: number | undefined;
+  /** Of `failed`: how. */
+  readonly detail?: string | undefined;
+}
+
 export interface BuildSummary {
   readonly outcome: "ok" | "failed" | "cancelled" | "refused";
   /** Chores the targets need. */
@@ -76,6 +92,9 @@ export interface BuildSummary {
   readonly skipped: number;
   /** Proven up to date without a look-up. */
   readonly settled: number;
+  /** Chores executed a second time, to compare; and those of them that came out otherwise. */
+  readonly checked: number;
+  readonly differing: number;
   /** Artifacts written to the checkout. */
   readonly materialised: number;
   readonly durationMs: number;
@@ -141,6 +160,14 @@ export type BuildEvent =
       readonly stdout: string;
       readonly stderr: string;
       readonly undeclared: readonly string[];
+    }
+  /** A chore was executed again under other conditions; `unchecked`: that could not be done, `because` says why. */
+  | {
+      readonly type: "chore-checked";
+      readonly chore: ChoreName;
+      readonly verdict: "differ" | "match" | "unchecked";
+      readonly difference: Difference | undefined;
+      readonly because: string | undefined;
     }
   | { readonly type: "chore-cached"; readonly chore: ChoreName; readonly seq: number }
   | { readonly type: "chore-failed"; readonly failure: FailureReport }

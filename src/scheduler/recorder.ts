@@ -5,12 +5,14 @@ import { isCacheable, UP_PATH } from "../executor/index.ts";
 import { type ReadySource, sourceUri } from "../hermetic/index.ts";
 import {
   type Appended,
+  type ChallengeFacts,
   type Entry,
   type ExecOutput,
   hitsManifest,
   type IngestBody,
   type ManifestBlob,
   planRoot,
+  signChallenge,
   signExecution,
   type WhyBody,
 } from "../provenance/index.ts";
@@ -158,6 +160,13 @@ export class Recorder {
         );
     const [appended] = await this.#append([{ body, manifests: [...described.manifests, ...trees] }]);
     return appended as Appended;
+  }
+
+  /** A travail of this build was checked by executing it again. */
+  async challenged(facts: Omit<ChallengeFacts, "build" | "rnode">): Promise<void> {
+    const { ledger, signer, rnode } = await this.records();
+    const body = signChallenge({ ...facts, build: this.build, rnode }, ledger.origin, signer);
+    await this.#append([{ body, manifests: [] }]);
   }
 
   hit(action: Sha256, seq: number): void {

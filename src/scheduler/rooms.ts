@@ -37,14 +37,12 @@ export interface ImageSpec {
   readonly pinned: readonly { readonly name: string; readonly digest: Digest }[];
 }
 
-/** What an image takes from the workspace or from other images, all of it digested. */
+/** What an image and its bases take from the workspace, all of it digested. */
 export interface ImageContent {
   /** At their workspace paths; the spec says where in the image each belongs. */
   readonly files: readonly InputFile[];
   readonly links: readonly InputLink[];
   readonly emptyDirectories: readonly WorkspacePath[];
-  /** Config digest of each image it is based on. */
-  readonly bases: ReadonlyMap<string, Sha256>;
 }
 
 export interface BuiltImage {
@@ -121,6 +119,8 @@ export interface BuildOptions {
   readonly verbose: boolean;
   /** `false`: failed chores are not run again to see what they lacked. */
   readonly explain?: boolean;
+  /** Executed chores are executed again and compared: at most `count` of them, each with a chance of `percent`. */
+  readonly check?: { readonly count?: number | undefined; readonly percent?: number | undefined } | undefined;
   /** Who asked: login name. */
   readonly who: string;
   env(name: string): string | undefined;

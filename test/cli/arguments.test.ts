@@ -85,7 +85,12 @@ describe("understands", () => {
         const value = typeof option.kind === "object" ? option.kind.oneOf[0] : option.kind === "text" ? "x" : "7";
         const forms = [`--${option.name}`, ...(option.short === undefined ? [] : [`-${option.short}`])];
         for (const form of forms) {
-          const line = [...verb.split(" "), ...words, form, ...(option.kind === "flag" ? [] : [value])];
+          const line = [
+            ...verb.split(" "),
+            ...words,
+            form,
+            ...(option.kind === "flag" || option.optional ? [] : [value]),
+          ];
           const args = parseArguments(line);
           expect(args.verb, line.join(" ")).toBe(verb);
           expect(args.flags.has(option.name), line.join(" ")).toBe(true);

@@ -278,7 +278,7 @@ describe("build", () => {
       return summary();
     };
     const line =
-      "-C sub build prog -j3 -k -n --force --min-isolation contained --executor process --outputs all --offline --timeout 2m --no-explain -f x.begat -v CC=[gcc -m32]";
+      "-C sub build prog -j3 -k -n --force --min-isolation contained --executor process --outputs all --offline --timeout 2m --no-explain --check=12.5% -f x.begat -v CC=[gcc -m32]";
     const host = new FakeHost({ build });
     expect(await runCommand([...line.split(" ").slice(0, -2), "CC=[gcc -m32]"], host)).toBe(0);
     expect(asked).toEqual({
@@ -297,6 +297,7 @@ describe("build", () => {
       timeoutMs: 120_000,
       verbose: true,
       explain: false,
+      check: { percent: 12.5 },
     });
   });
 

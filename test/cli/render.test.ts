@@ -11,6 +11,7 @@ import { renderDiagnostic } from "../../src/dictum-parser/index.ts";
 import type { BuildEvent, BuildSummary, Decision } from "../../src/scheduler/index.ts";
 import { ManualTicker, MemoryOutput } from "../support/fake-host.ts";
 import {
+  CHECKED_BUILD,
   COMPILE_A,
   chore,
   DRY_RUN,
@@ -44,6 +45,8 @@ const views: readonly (readonly [name: string, events: readonly BuildEvent[], op
   ["plain-failed-quiet", FAILED_BUILD, { quiet: true }],
   ["plain-failed-verbose", FAILED_BUILD, { verbose: true }],
   ["plain-explained", EXPLAINED_FAILURE, {}],
+  ["plain-checked", CHECKED_BUILD, {}],
+  ["plain-checked-verbose", CHECKED_BUILD, { verbose: true }],
   ["plain-dry-run", DRY_RUN, {}],
   ["plain-refused", REFUSED, {}],
 ];

@@ -23,6 +23,8 @@ export function summary(changes: Partial<BuildSummary> = {}): BuildSummary {
     skipped: 0,
     settled: 0,
     materialised: 0,
+    checked: 0,
+    differing: 0,
     durationMs: 1240,
     level: "contained",
     ledgerSize: 1234,
@@ -126,6 +128,40 @@ export const EXPLAINED_FAILURE: readonly BuildEvent[] = [
       ],
     }),
   },
+];
+
+/** Chores that were executed a second time, and everything that can be said about how they came out. */
+export const CHECKED_BUILD: readonly BuildEvent[] = [
+  { type: "chore-checked", chore: COMPILE_A, verdict: "match", difference: undefined, because: undefined },
+  ...(
+    [
+      { kind: "bytes", path: "obj/b.o", offset: 1_200, first: 0x0a, second: 0xff },
+      { kind: "bytes", path: "docs", member: "a b.html", offset: 3, first: undefined, second: 0x20 },
+      { kind: "bytes", path: "obj/b.o", offset: 0, first: 0x7f, second: undefined },
+      { kind: "missing", path: "docs", member: "x" },
+      { kind: "extra", path: "docs", member: "y" },
+      { kind: "kind", path: "z" },
+      { kind: "link", path: "z" },
+      { kind: "mode", path: "z" },
+      { kind: "failed", path: "", detail: "exit 3" },
+    ] as const
+  ).map(
+    (difference): BuildEvent => ({
+      type: "chore-checked",
+      chore: COMPILE_B,
+      verdict: "differ",
+      difference,
+      because: undefined,
+    }),
+  ),
+  {
+    type: "chore-checked",
+    chore: LINK,
+    verdict: "unchecked",
+    difference: undefined,
+    because: "input changed after it was hashed: src/a.c",
+  },
+  { type: "build-finished", summary: summary({ outcome: "failed", executed: 3, checked: 2, differing: 1 }) },
 ];
 
 export const DRY_RUN: readonly BuildEvent[] = [

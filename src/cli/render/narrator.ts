@@ -1,6 +1,7 @@
 import type { BuildEvent, ChoreName } from "../../scheduler/index.ts";
 import { counted, formatDuration, formatSize } from "../quantity.ts";
 import type { Palette } from "./colour.ts";
+import { differenceText } from "./difference.ts";
 import { failureText, printedText, undeclaredText } from "./failure.ts";
 import type { DrawDiagnostic } from "./late-diagnostics.ts";
 import { reasonText } from "./reason.ts";
@@ -90,6 +91,8 @@ export function createNarrator(options: NarratorOptions): Narrator {
       }
       case "chore-failed":
         return outputRest(event.failure.chore) + failureText(event.failure, paint, { whole: verbose });
+      case "chore-checked":
+        return checkedText(event, paint, verbose);
       case "chore-finished":
         return outputRest(event.chore) + executed(event);
       case "build-finished": {
@@ -143,6 +146,16 @@ export function createNarrator(options: NarratorOptions): Narrator {
       return told(event);
     },
   };
+}
+
+/** A chore that came out otherwise the second time is told whoever listens; one that did not, only to those who want all. */
+function checkedText(event: Extract<BuildEvent, { type: "chore-checked" }>, paint: Palette, verbose: boolean): string {
+  const label = oneLine(event.chore.label);
+  if (event.difference !== undefined)
+    return `${paint.red(paint.bold("differs"))} ${paint.bold(label)}: ${differenceText(event.difference)}\n`;
+  if (event.verdict === "unchecked")
+    return noticeText("warning", `${label} could not be checked: ${event.because ?? ""}`, undefined, paint);
+  return verbose ? paint.dim(`checked ${label}: the same result\n`) : "";
 }
 
 /** `warning: ...` and, where there is one, its hint. */

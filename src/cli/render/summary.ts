@@ -29,6 +29,7 @@ function headAndDetails(summary: BuildSummary, tally: Tally): [head: string, det
       return ["cancelled", [...parts(summary), ...(left > 0 ? [`${formatCount(left)} not reached`] : [])].join(", ")];
     }
     case "failed":
+      if (summary.failed === 0) return ["failed", parts(summary).join(", ")];
       return ["failed", [`${formatCount(summary.failed)} failed`, ...parts({ ...summary, failed: 0 })].join(", ")];
     case "ok":
       if (summary.dryRun) return dryRun(summary, tally);
@@ -56,6 +57,10 @@ function parts(summary: BuildSummary): string[] {
   if (summary.cached > 0) parts.push(`${formatCount(summary.cached)} cached`);
   if (summary.settled > 0) parts.push(`${formatCount(summary.settled)} up to date`);
   if (summary.failed > 0) parts.push(`${formatCount(summary.failed)} failed`);
+  if (summary.checked > 0) {
+    const differ = summary.differing === 1 ? "1 differs" : `${formatCount(summary.differing)} differ`;
+    parts.push(`checked ${formatCount(summary.checked)}, ${summary.differing === 0 ? "all alike" : differ}`);
+  }
   if (summary.skipped > 0) parts.push(`${formatCount(summary.skipped)} skipped`);
   return parts;
 }

@@ -4,6 +4,7 @@ import { meantVerb } from "../arguments.ts";
 import { type Context, workspaceOptions } from "../context.ts";
 import { EXIT, exitCodeOfFailure, exitCodeOfSignal, UsageError } from "../exit-code.ts";
 import type { StopSignal } from "../host.ts";
+import { parseSample } from "../quantity.ts";
 import { createJsonRenderer } from "../render/json.ts";
 import { LateDiagnostics } from "../render/late-diagnostics.ts";
 import { createNarrator, noticeText } from "../render/narrator.ts";
@@ -81,6 +82,7 @@ function buildOptions(context: Context): BuildOptions {
     timeoutMs: flags.number("timeout"),
     verbose: flags.has("verbose"),
     explain: !flags.has("no-explain"),
+    check: flags.has("check") ? (parseSample(flags.text("check") ?? "") ?? {}) : undefined,
   };
 }
 

@@ -51,6 +51,7 @@ async function planFor(machine: Machine, options: WorkspaceOptions) {
     timeoutMs: undefined,
     verbose: false,
     explain: false,
+    check: undefined,
   };
   const silent: EventListener = () => {};
   const rooms = buildRooms(machine, workspace, asked, silent);

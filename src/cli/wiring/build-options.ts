@@ -24,6 +24,7 @@ export function schedulerOptions(machine: Machine, workspace: Workspace, options
     resources: { memory: totalmem() },
     verbose: options.verbose,
     explain: options.explain,
+    check: options.check,
     who: machine.who,
     env: (name) => machine.host.env[name],
   };

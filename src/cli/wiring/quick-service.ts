@@ -37,6 +37,8 @@ export function quickly(
     failed: 0,
     skipped: 0,
     settled: answer.chores,
+    checked: 0,
+    differing: 0,
     materialised: 0,
     durationMs: machine.clock.monotonicMs() - started,
     level: answer.level,
