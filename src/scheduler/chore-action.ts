@@ -180,6 +180,7 @@ export class ChoreActions {
       }
       for (const member of this.#state.members.get(path) ?? []) {
         const below = name === "" ? member.path : member.path.slice(name.length + 1);
+        if (member.flags & PATH.scaffold) continue;
         if (member.flags & PATH.directory) emptyDirectories.push(place(below) as WorkspacePath);
         else if (member.flags & PATH.symlink)
           links.push({

@@ -18,7 +18,7 @@ import { buildImage, imageRootOf } from "./image-run.ts";
 import type { Levels } from "./levels.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
-import type { BuildOptions, BuildRooms, ImageSpec } from "./rooms.ts";
+import type { BuildOptions, BuildRooms, BuiltImage, ImageSpec } from "./rooms.ts";
 import type { CheckoutState } from "./state.ts";
 
 /** How running one chore ended. */
@@ -88,7 +88,11 @@ export async function runChore(
   let action = described;
   const isImage = plan.has(chore, "image");
   for (let round = 1; ; round++) {
-    let judged: { result: ExecutionResult; properties: Readonly<Record<string, string>> };
+    let judged: {
+      result: ExecutionResult;
+      properties: Readonly<Record<string, string>>;
+      built?: BuiltImage | undefined;
+    };
     try {
       if (isImage) {
         const endTurn = await turn();
@@ -163,7 +167,7 @@ export async function runChore(
       decision,
       durationMs: judged.result.durationMs,
       changed: changed.size > 0,
-      stdout: shown(judged.result.stdout),
+      stdout: judged.built?.summary ?? shown(judged.result.stdout),
       stderr: shown(judged.result.stderr),
       undeclared: judged.result.undeclared,
     });

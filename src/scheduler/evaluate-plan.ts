@@ -100,8 +100,8 @@ export function evaluatePlan(
   const evaluation = evaluate(request, host, take, request.parsed);
   const errors = evaluation.diagnostics.filter((diagnostic) => diagnostic.severity === "error");
   if (errors.length > 0) return { ok: false, diagnostics: evaluation.diagnostics };
-  const isDeclared = (name: string): boolean => evaluation.images.some((image) => image.name === name);
-  for (const image of evaluation.images) builder.add(imageChore(image, isDeclared), true);
+  const declared = new Map(evaluation.images.map((image) => [image.name, image]));
+  for (const image of evaluation.images) builder.add(imageChore(image, declared), true);
   invariant(!broken, "chores that cannot be planned together, and no mistake was reported");
   const result = builder.finish();
   if (!result.ok) {

@@ -40,17 +40,41 @@ export function imageFiles(declaration: ImageDeclaration): ImageFileWord[] {
     });
 }
 
+/** An image and all it is based on, bases first; a base is taken once, and one that is not declared is left out. */
+export function imageChain(
+  declaration: ImageDeclaration,
+  declared: ReadonlyMap<string, ImageDeclaration>,
+): ImageDeclaration[] {
+  const chain: ImageDeclaration[] = [];
+  const add = (one: ImageDeclaration, above: readonly string[]): void => {
+    for (const name of one.parts.filter(({ kind }) => kind === "from").flatMap(({ words }) => words)) {
+      const base = declared.get(name);
+      if (base !== undefined && !above.includes(name)) add(base, [...above, name]);
+    }
+    if (!chain.includes(one)) chain.push(one);
+  };
+  add(declaration, [declaration.name]);
+  return chain;
+}
+
 /**
- * The chore that builds an image: it waits for what the image takes from the workspace, and for images it is based on;
- * what it gives is a property, the image's config digest. Those who use the image import it like any property.
+ * The chore that builds an image: it waits for what the image and its bases take from the workspace. What it gives is a
+ * property, the image's config digest; those who use the image import it like any property.
  */
-export function imageChore(declaration: ImageDeclaration, isDeclared: (name: string) => boolean): EvaluatedChore {
-  const files = imageFiles(declaration);
+export function imageChore(
+  declaration: ImageDeclaration,
+  declared: ReadonlyMap<string, ImageDeclaration>,
+): EvaluatedChore {
+  const chain = imageChain(declaration, declared);
+  const files = chain.flatMap(imageFiles);
   const seen = new Set<string>();
   const inputs = files
     .filter(({ path }) => !seen.has(path) && seen.add(path))
     .map(({ path, kind }) => ({ path, kind }));
-  const bases = declaration.parts.filter(({ kind }) => kind === "from").flatMap(({ words }) => words);
+  const recipe = chain.map(({ name, parts }) => ({
+    name,
+    parts: parts.map(({ kind, words }) => ({ kind, words: [...words] })),
+  }));
   return {
     dictum: "image",
     label: `image(${declaration.name})`,
@@ -59,10 +83,10 @@ export function imageChore(declaration: ImageDeclaration, isDeclared: (name: str
     inputs,
     outputs: [],
     up: [imageProperty(declaration.name)],
-    properties: bases.filter(isDeclared).map(imageProperty),
+    properties: [],
     env: [],
     interpreter: ["begat-image"],
-    recipe: canonicalJson(declaration.parts.map(({ kind, words }) => ({ kind, words: [...words] }))),
+    recipe: canonicalJson(recipe),
     image: "host",
     attributes: { volatile: false, nocache: false, interactive: false, exclusive: false, fixpoint: 0 },
     tools: [],

@@ -32,17 +32,12 @@ export async function buildImage(
   readonly properties: Readonly<Record<string, string>>;
   readonly built: BuiltImage | undefined;
 }> {
-  const { plan, state, rooms, signal } = context;
+  const { plan, rooms, signal } = context;
   const name = plan.imageName(chore);
   const spec = context.specs.find((candidate) => candidate.name === name);
   const startedAtMs = rooms.clock.nowMs();
   const began = rooms.clock.monotonicMs();
   const { request } = described;
-  const bases = new Map<string, Sha256>();
-  for (const property of plan.extras(chore).properties) {
-    const digest = imageDigest(state.texts.get(plan.propertyId(property) ?? -1));
-    if (digest !== undefined) bases.set(property.slice(imageProperty("").length), digest);
-  }
   const result = (fields: Partial<ExecutionResult>): ExecutionResult => ({
     verdict: "ok",
     detail: "",
@@ -75,7 +70,6 @@ export async function buildImage(
       files: request.inputs.filter(({ path }) => isContent(path)),
       links: request.links,
       emptyDirectories: request.emptyDirectories,
-      bases,
     };
     const built = await rooms.images.build(spec, content, signal);
     const properties = { [imageProperty(name)]: `${PREFIX}${built.digest}` };

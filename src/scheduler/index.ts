@@ -4,6 +4,7 @@ export * from "./checkout.ts";
 export { CheckoutError, CheckoutLock } from "./checkout-lock.ts";
 export * from "./events.ts";
 export { describeGraph, type GraphNode } from "./graph-view.ts";
+export * from "./image-chore.ts";
 export { Plan } from "./plan.ts";
 export { PlanBuilder } from "./plan-builder.ts";
 export { type Prepared, prepare } from "./prepare.ts";

@@ -50,6 +50,8 @@ export interface BuiltImage {
   readonly digest: Sha256;
   /** Scripts not run, dangling links, stripped bits: canonical JSON, kept with the travail. */
   readonly report: string;
+  /** The report in a line for people; empty where there is nothing to say. */
+  readonly summary: string;
   /** Packages that came in just now. */
   readonly ingested: readonly IngestBody[];
 }

@@ -146,6 +146,7 @@ export class SourceDigests {
         throw new FileTreeError("FILE_NOT_DIRECTORY", `${directory === "" ? "." : directory} is not a directory`);
       }
       const racyDirectory = (own[2] as number) > fileClock - RACY_WINDOW_MS;
+      const place = members.length;
       members.push({
         path: directory,
         signature: racyDirectory ? own.fill(-1) : own,
@@ -162,10 +163,16 @@ export class SourceDigests {
         if (entry.kind === "directory") walk(child);
         else members.push(this.#member(child, known.get(child)));
       }
+      const prefix = directory === "" ? "" : `${directory}/`;
+      const holdsNothing = members.slice(place + 1).every((member) => (member.flags & PATH.scaffold) !== 0);
+      if (made.size === 0 || !holdsNothing || ![...made].some((output) => output.startsWith(prefix))) return;
+      const scaffold = members[place] as Member;
+      members[place] = { ...scaffold, flags: scaffold.flags | PATH.scaffold };
     };
     walk(name);
     members.sort((a, b) => compareUtf8(a.path, b.path));
-    const lines = members.map((member) => `${member.path}\0${member.digest?.hash ?? ""}\0${member.flags}`).join("\0\0");
+    const parts = members.filter((member) => (member.flags & PATH.scaffold) === 0);
+    const lines = parts.map((member) => `${member.path}\0${member.digest?.hash ?? ""}\0${member.flags}`).join("\0\0");
     const changed = this.#state.setDigest(path, { hash: sha256(lines), sizeBytes: members.length }, PATH.tree);
     this.#state.members.set(path, members);
     return changed;

@@ -6,7 +6,8 @@ import type { ReadSignature } from "./freshness.ts";
 import type { Levels } from "./levels.ts";
 import type { Plan } from "./plan.ts";
 
-export const PATH = { known: 1, executable: 2, tree: 4, symlink: 8, directory: 16 } as const;
+/** `scaffold`: a directory that is only there for what chores make in it; watched, but no part of the tree it is in. */
+export const PATH = { known: 1, executable: 2, tree: 4, symlink: 8, directory: 16, scaffold: 32 } as const;
 
 /** A size no file has: such a signature never matches, so the file is looked at again. */
 const NO_SIGNATURE = -1;

@@ -17,19 +17,17 @@ import {
   Checkout,
   type ChosenExecutor,
   type EventListener,
-  type Images,
   type Records,
   STAGED_AHEAD,
 } from "../../scheduler/index.ts";
 import type { BuildOptions } from "../services.ts";
 import { schedulerOptions } from "./build-options.ts";
+import { imageProvider, imagesOf } from "./images.ts";
 import type { Machine, Workspace } from "./machine.ts";
 import { packagesOf } from "./package-finder.ts";
 import { openRecords } from "./records.ts";
 
 class BackEndError extends BegatError<"EXECUTOR_UNAVAILABLE"> {}
-
-class ImageError extends BegatError<"PLAN_IMAGE_UNSUPPORTED"> {}
 
 const SOURCES = ".begat/source";
 
@@ -89,11 +87,25 @@ export function buildRooms(
       runner: machine.runner,
       workspace: workspace.root,
       encodeTree,
-      environment: definedOnly(machine.host.env),
+      environment: machine.environment,
       offline: options.offline,
       onFetching: ({ name, what }) => listener({ type: "fetching", name, what }),
     }),
-    images: noImages,
+    images: imagesOf(
+      machine,
+      imageProvider(machine, workspace, blobs, {
+        offline: options.offline,
+        onFetching: ({ name, what }) => listener({ type: "fetching", name, what }),
+      }),
+      (names) =>
+        listener({
+          type: "notice",
+          severity: "note",
+          code: "LOCK_CHANGED",
+          message: `image ${names.join(", ")} pinned in begat.lock; commit it`,
+          hint: undefined,
+        }),
+    ),
     hostIdentity: (tools) => {
       const identity = hostIdentity(tools, fs);
       return { image: `begat-host:sha256:${identity.digest}`, watched: identity.watchedFiles };
@@ -103,19 +115,6 @@ export function buildRooms(
     sourceMarker: (name) => `${SOURCES}/${name}.json` as WorkspacePath,
   };
 }
-
-const noImages: Images = {
-  async resolve([first]) {
-    const at = first && `${first.at.file}:${first.at.line}:${first.at.column}: `;
-    throw new ImageError("PLAN_IMAGE_UNSUPPORTED", `${at}this version runs chores with the host's tools only`, {
-      hint: "leave the image out, or write `image host`",
-    });
-  },
-  async build(spec) {
-    throw new ImageError("PLAN_IMAGE_UNSUPPORTED", `image ${spec.name} cannot be built`);
-  },
-  root: () => undefined,
-};
 
 async function openRecordsWithLease(
   machine: Machine,
@@ -184,7 +183,3 @@ const chosen = (executor: Executor, found: Capabilities): ChosenExecutor => ({
   hostLevel: found.isolation.level,
   imageLevel: found.withImage?.isolation.level ?? "none",
 });
-
-function definedOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined));
-}

@@ -81,6 +81,13 @@ export class Machine {
     }
   }
 
+  /** The user's environment, for apt, npm and the like. */
+  get environment(): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      Object.entries(this.host.env).filter((pair): pair is [string, string] => pair[1] !== undefined),
+    );
+  }
+
   get rnode(): string {
     return hostname();
   }
