@@ -47,11 +47,12 @@ export async function exportImage(image: StoredImage, request: ExportRequest, ro
 function partsOf(image: StoredImage, request: ExportRequest): readonly Part[] {
   const manifest = plainManifest(image.config, image.layers);
   const blob = (hash: string) => `blobs/sha256/${hash}`;
-  const tag = request.tag ?? `${dockerName(image.name)}:latest`;
+  const asked = request.tag ?? dockerName(image.name);
+  const tag = asked.slice(asked.lastIndexOf("/") + 1).includes(":") ? asked : `${asked}:latest`;
   const layers = new Map(image.layers.map((layer) => [layer.diffId, layer]));
   const parts: Part[] = [
     { path: "oci-layout", text: LAYOUT },
-    { path: "index.json", text: indexText(manifest.digest, tag) },
+    { path: "index.json", text: indexText(manifest.digest, tag.slice(tag.lastIndexOf(":") + 1)) },
     { path: blob(manifest.digest.hash), text: manifest.text },
     { path: blob(image.configDigest), text: image.config },
     ...[...layers.values()].map((layer) => ({ path: blob(layer.diffId), layer })),

@@ -79,9 +79,9 @@ export function plainManifest(
 }
 
 /** @see OCI image-spec, image-index.md */
-export function indexText(manifest: Digest, name: string): string {
+export function indexText(manifest: Digest, tag: string): string {
   // The key is the one that tools look for; it is outside our own records' alphabet for keys, hence JSON.stringify.
-  const annotations = { "org.opencontainers.image.ref.name": name };
+  const annotations = { "org.opencontainers.image.ref.name": tag };
   const entry = { annotations, ...(descriptorValue({ mediaType: MEDIA_TYPES.manifest, digest: manifest }) as object) };
   return JSON.stringify({ manifests: [entry], mediaType: MEDIA_TYPES.index, schemaVersion: 2 });
 }
