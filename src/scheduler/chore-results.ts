@@ -42,10 +42,16 @@ export function propertiesOf(
   return parseProperties(text, declared);
 }
 
+/** An action names its outputs and not their kinds, so a result of it may be of another declaration. */
+function isAsDeclared(output: RecordedOutput | undefined, isTree: boolean): boolean {
+  return output !== undefined && (output.kind === "symlink" || (output.kind === "tree") === isTree);
+}
+
 /**
  * Takes a result into the state: digests of outputs and properties, and of inputs others have within its trees.
  *
- * @returns Paths whose content changed, for those that depend on them; `undefined` when an output is not in the result.
+ * @returns Paths whose content changed, for those that depend on them; `undefined` when an output is not in the result,
+ * or is a file where a tree is declared, or the other way round.
  */
 export function applyResult(
   plan: Plan,
@@ -59,7 +65,9 @@ export function applyResult(
   const entries = plan.outputsOf(chore);
   for (const entry of entries) {
     const name = plan.path(entry >>> 1);
-    const there = name.startsWith(PROPERTY_PREFIX) ? Object.hasOwn(properties, name.slice(1)) : byPath.has(name);
+    const there = name.startsWith(PROPERTY_PREFIX)
+      ? Object.hasOwn(properties, name.slice(1))
+      : isAsDeclared(byPath.get(name), (entry & 1) === 1);
     if (!there) return undefined;
   }
   const changed: number[] = [];
