@@ -9,7 +9,7 @@ export interface AskedPackage {
   readonly version: string | undefined;
 }
 
-const DEB_WORD = /^([a-z0-9][a-z0-9+.-]+)(?:=([0-9][A-Za-z0-9.+:~-]*))?$/;
+const DEB_WORD = /^([a-z0-9][a-z0-9+.-]*)(?:=([0-9][A-Za-z0-9.+:~-]*))?$/;
 
 /** @throws {ImageError} `IMAGE_MALFORMED`. */
 export function parseDebWord(word: string): AskedPackage {

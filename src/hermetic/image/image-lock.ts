@@ -105,7 +105,7 @@ function parseDeb(node: LockNode): LockedPackage {
   const version = text(member("version"), "a version");
   const architecture = text(member("architecture"), "an architecture");
   // They become words of apt's and names of files.
-  if (!/^[a-z0-9][a-z0-9+.-]+$/.test(name))
+  if (!/^[a-z0-9][a-z0-9+.-]*$/.test(name))
     throw lockMalformed(node.line, `${JSON.stringify(name)} is no package's name`);
   if (!/^[0-9][A-Za-z0-9.+:~-]*$/.test(version))
     throw lockMalformed(node.line, `${JSON.stringify(version)} is no version`);
