@@ -126,6 +126,18 @@ export interface WhyView {
   readonly now: string | undefined;
 }
 
+/** Answer to `begat why --unused`: each chore that makes the target, and what it declares and did not look at. */
+export interface UnusedView {
+  readonly chores: readonly {
+    readonly chore: string;
+    /** `begatfile:14:1`. */
+    readonly at: string;
+    /** Inputs declared in `in[]`. */
+    readonly declared: number;
+    readonly unused: readonly string[];
+  }[];
+}
+
 export interface ChangeView {
   readonly field: "input" | "variable" | "recipe" | "image" | "output" | "platform" | "directory";
   /** Path or variable; empty where the field has no names. */
@@ -271,6 +283,8 @@ export interface Services {
   graph(request: GraphRequest): Promise<GraphView>;
   /** @param about A target's path or a chore's label. */
   why(options: WorkspaceOptions, about: string): Promise<Proven<WhyView>>;
+  /** Runs the chores that make `about` once more, traced; records nothing. */
+  unused(options: WorkspaceOptions, about: string, signal: AbortSignal): Promise<Proven<UnusedView>>;
   log(request: LogRequest): Promise<LogView>;
   provShow(request: ProvRequest): Promise<Proven<ProvView>>;
   provTree(request: ProvTreeRequest): Promise<Proven<ProvNode>>;

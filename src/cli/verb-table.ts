@@ -105,11 +105,17 @@ export const VERBS = {
     text: [
       "TARGET is an output or a chore's label. Compares its newest execution with the one before, from the ledger.",
     ],
-    options: [...OPTIONS.workspace, ...OPTIONS.json, ...OPTIONS.every],
+    options: [
+      ...OPTIONS.workspace,
+      { name: "unused", kind: "flag", text: "run it again, traced, and list the inputs it declares and does not read" },
+      ...OPTIONS.json,
+      ...OPTIONS.every,
+    ],
     words: { least: 1, most: 1, what: "TARGET" },
     overrides: true,
     examples: [
       ["begat why obj/a.o", ""],
+      ["begat why --unused obj/a.o", "what in[] could do without"],
       ["begat why 'compile(src/a.c)'", "by label"],
     ],
     verifies: true,

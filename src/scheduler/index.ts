@@ -12,3 +12,4 @@ export { type QuickAnswer, type QuickRequest, quickCheck } from "./quick.ts";
 export * from "./rooms.ts";
 export { selectTargets, TargetError } from "./targets.ts";
 export * from "./trust.ts";
+export { type UnusedAnswer, type UnusedInputs, unusedInputs } from "./unused-inputs.ts";

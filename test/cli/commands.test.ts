@@ -42,6 +42,27 @@ const answers: readonly Answer[] = [
     0,
   ],
   ["why-absent", "why nothing.o", { why: async () => absent }, 1],
+  [
+    "why-unused",
+    "why --unused all",
+    {
+      unused: async () =>
+        found({
+          chores: [
+            { chore: "compile(src/a.c)", at: "begatfile:14:1", declared: 4, unused: ["include/y.h", "docs/"] },
+            { chore: "link(prog)", at: "begatfile:20:1", declared: 1, unused: [] },
+            { chore: "stamp()", at: "begatfile:30:1", declared: 0, unused: [] },
+          ],
+        }),
+    },
+    0,
+  ],
+  [
+    "why-unused-untraced",
+    "why --unused prog",
+    { unused: async () => ({ found: false, because: "strace is not installed", hint: undefined }) },
+    1,
+  ],
   ["log", "log", { log: async () => LOG }, 0],
   ["log-one", "log prog", { log: async () => LOG_OF_ONE }, 0],
   ["log-nothing", "log x", { log: async () => ({ ...LOG, lines: [] }) }, 1],

@@ -1,20 +1,49 @@
 import { answer, type Context, directoryOf, workspaceOptions } from "../context.ts";
 import { EXIT } from "../exit-code.ts";
-import { counted } from "../quantity.ts";
+import { counted, formatCount } from "../quantity.ts";
 import { changesText, executionText, provText, sourcesText, treeText } from "../render/execution.ts";
 import { printedText } from "../render/failure.ts";
 import { documentText } from "../render/json.ts";
 import { noticeText } from "../render/narrator.ts";
 import { oneLine } from "../render/sanitise.ts";
 import { tableText } from "../render/table.ts";
-import type { ExecutionView, LogView, Proven, WhyView } from "../services.ts";
+import type { ExecutionView, LogView, Proven, Services, UnusedView, WhyView } from "../services.ts";
 
 const DEFAULT_LIMIT = 20;
 
 export async function why(context: Context): Promise<number> {
   const services = await context.services();
+  if (context.args.flags.has("unused")) return unused(context, services);
   const proven = await services.why(workspaceOptions(context), context.args.words[0] ?? "");
   return answerProven(context, proven, (view) => whyText(context, view));
+}
+
+async function unused(context: Context, services: Services): Promise<number> {
+  const { args, host } = context;
+  const cancellation = new AbortController();
+  const unwatch = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((signal) =>
+    host.onSignal(signal, () => cancellation.abort()),
+  );
+  try {
+    const proven = await services.unused(workspaceOptions(context), args.words[0] ?? "", cancellation.signal);
+    return answerProven(context, proven, (view) => unusedText(context, view), "");
+  } finally {
+    for (const undo of unwatch) undo();
+  }
+}
+
+function unusedText({ paint }: Context, { chores }: UnusedView): string {
+  let text = "";
+  for (const { chore, at, declared, unused } of chores) {
+    const label = paint.bold(oneLine(chore));
+    const inputs = counted(declared, "declared input");
+    if (declared === 0) text += `${label} declares no inputs`;
+    else if (unused.length === 0) text += `${label} read all of its ${inputs}`;
+    else text += `${label} did not read ${formatCount(unused.length)} of its ${inputs}`;
+    text += `  ${paint.dim(oneLine(at))}\n`;
+    for (const path of unused) text += `  ${oneLine(path)}\n`;
+  }
+  return text;
 }
 
 function whyText({ paint }: Context, view: WhyView): string {
@@ -104,13 +133,18 @@ function exitCodeOf(execution: ExecutionView): number {
   return execution.signature === "holds" ? EXIT.ok : EXIT.failed;
 }
 
-function answerProven<T extends object>(context: Context, proven: Proven<T>, text: (answer: T) => string): number {
+function answerProven<T extends object>(
+  context: Context,
+  proven: Proven<T>,
+  text: (answer: T) => string,
+  otherwise = "not proven: ",
+): number {
   const { args, host, paint } = context;
   if (proven.found) {
     answer(context, { found: true, answer: proven.answer }, () => text(proven.answer));
     return EXIT.ok;
   }
   if (args.flags.has("json")) host.stdout.write(documentText(args.verb, proven));
-  else host.stderr.write(noticeText("error", `not proven: ${proven.because}`, proven.hint, paint));
+  else host.stderr.write(noticeText("error", `${otherwise}${proven.because}`, proven.hint, paint));
   return EXIT.failed;
 }

@@ -21,6 +21,8 @@ export async function openServices(host: Host): Promise<Services> {
     check: async (options) => (await begatfiles()).check(machine, options),
     graph: async (request) => (await begatfiles()).graph(machine, request),
     why: async (options, about) => (await history()).why(machine, options, about),
+    unused: async (options, about, signal) =>
+      (await import("./unused-service.ts")).unused(machine, options, about, signal),
     log: async (request) => (await history()).log(machine, request),
     provShow: async (request) => (await history()).provShow(machine, request),
     provTree: async (request) => (await history()).provTree(machine, request),
