@@ -1,4 +1,5 @@
-import type { ExecutionRequest, Isolation } from "./executor.ts";
+import type { ExecutionRequest, Isolation, OutputListener } from "./executor.ts";
+import type { LaunchedCommand } from "./launcher/launcher.ts";
 import type { Containment } from "./launcher/launcher-command.ts";
 import type { RecipePlaces } from "./recipe-environment.ts";
 import type { BoundInput } from "./staging/input-stager.ts";
@@ -21,6 +22,19 @@ export interface SlotPlaces {
   readonly index: number;
 }
 
+/** One recipe, staged. */
+export interface RecipeRun {
+  readonly request: ExecutionRequest;
+  readonly environment: readonly (readonly [string, string])[];
+  readonly slot: SlotPlaces;
+  readonly bound: readonly BoundInput[];
+  /** How long a process that outlives the recipe may take to end by itself; hundredths of a second. */
+  readonly patience: number;
+  readonly variation?: Variation | undefined;
+  /** What stands before a command to trace it. */
+  readonly tracer?: readonly string[] | undefined;
+}
+
 /** How one back end differs from another; everything else is `StagedExecutor`. */
 export interface BackEnd {
   readonly name: Isolation["backend"];
@@ -38,19 +52,11 @@ export interface BackEnd {
   /** Name of the program that makes the sandbox and then starts the recipe in it; `undefined`: there is none. */
   readonly sandbox: string | undefined;
   /** Shell text that runs the recipe and leaves its status in `$?`. */
-  command(run: {
-    readonly request: ExecutionRequest;
-    readonly environment: readonly (readonly [string, string])[];
-    readonly slot: SlotPlaces;
-    readonly bound: readonly BoundInput[];
-    /** How long a process that outlives the recipe may take to end by itself; hundredths of a second. */
-    readonly patience: number;
-    readonly variation?: Variation | undefined;
-    /** What stands before a command to trace it. */
-    readonly tracer?: readonly string[] | undefined;
-  }): string;
+  command(run: RecipeRun): string;
+  /** Runs the recipe itself, without a launcher; aborting kills it. */
+  run?(run: RecipeRun, signal: AbortSignal, onOutput: OutputListener | undefined): Promise<LaunchedCommand>;
   /** Argument vector for a recipe that has the terminal; run by begat itself. */
-  interactiveCommand(run: Parameters<BackEnd["command"]>[0]): {
+  interactiveCommand(run: RecipeRun): {
     readonly argv: readonly string[];
     readonly env: Readonly<Record<string, string>>;
     readonly cwd: string;

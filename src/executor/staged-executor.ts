@@ -179,7 +179,8 @@ export abstract class StagedExecutor implements Executor {
     const cancelled = () => new ExecutorError("EXECUTOR_CANCELLED", `${request.label} was cancelled`);
     let isDirty = true;
     try {
-      const launcher = await slot.launcher();
+      const backEnd = this.#backEnd;
+      const launcher = backEnd.run === undefined ? await slot.launcher() : undefined;
       // What has the terminal is begat's own child and outside the launcher's mount namespace.
       const bindSource = this.#backEnd.bindsInputs && !request.interactive ? slot.reach : undefined;
       const { variation } = options;
@@ -205,8 +206,9 @@ export abstract class StagedExecutor implements Executor {
       const began = clock.monotonicMs();
       const timeoutMs = request.timeoutMs > 0 ? request.timeoutMs : this.limits.defaultTimeoutMs;
       let timedOutAfterMs: number | undefined;
-      const terminal = request.interactive ? new AbortController() : undefined;
-      const kill = () => (terminal === undefined ? slot.killCommand() : terminal.abort());
+      const stop = new AbortController();
+      const isKilledByShell = launcher !== undefined && !request.interactive;
+      const kill = () => (isKilledByShell ? slot.killCommand() : stop.abort());
       const timer =
         timeoutMs > 0
           ? setTimeout(() => {
@@ -217,9 +219,14 @@ export abstract class StagedExecutor implements Executor {
       signal.addEventListener("abort", kill, { once: true });
       let ended: LaunchedCommand;
       try {
-        ended = terminal
-          ? await runInteractively(this.#backEnd.interactiveCommand(run), slot, terminal.signal)
-          : await launcher.run(`${this.#backEnd.command(run)}; F $?`, this.limits.capturedBytes, options.onOutput);
+        if (request.interactive) {
+          ended = await runInteractively(backEnd.interactiveCommand(run), slot, stop.signal);
+        } else if (launcher === undefined && backEnd.run !== undefined) {
+          ended = await backEnd.run(run, stop.signal, options.onOutput);
+        } else {
+          const shell = launcher ?? (await slot.launcher());
+          ended = await shell.run(`${backEnd.command(run)}; F $?`, this.limits.capturedBytes, options.onOutput);
+        }
       } finally {
         clearTimeout(timer);
         signal.removeEventListener("abort", kill);
