@@ -33,8 +33,8 @@ const { values: options } = parseArgs({
 
 /** Modules that go into a bundle of their own, in ESM. The main bundle imports them by their file's name. */
 const liveModule = /\/render\/live\.tsx$/;
-/** Native, so it stays in node_modules. */
-const external = ["better-sqlite3"];
+/** Native, or with native parts of its own: these stay in node_modules and are loaded when they are needed. */
+const external = ["better-sqlite3", "dockerode"];
 /** Bundles that no running begat can still be using are cleared away. */
 const staleAfterMs = 60 * 60 * 1000;
 
