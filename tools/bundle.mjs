@@ -1,4 +1,4 @@
-// Bundles begat into one folder that needs only Node and better-sqlite3 beside it.
+// Bundles begat into one folder that needs only Node and better-sqlite3 beside it; dockerode too, to use Docker.
 //
 //   node tools/bundle.mjs [--out DIR] [--entry FILE] [--no-code-cache]
 //
