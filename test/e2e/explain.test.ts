@@ -58,7 +58,7 @@ describe.skipIf(!hasStrace).each(executors)("a failure under %s", (executor) => 
   test("is not explained where it was not for want of anything, nor where nobody asked", async () => {
     workspace.write("x.h", "");
     workspace.begatfile("dictum d { in [ x.h ] out [ o ] exec [[[ cat x.h; exit 3 ]]] } run d()");
-    expect(failures(await build())[0]?.explanation).toBeUndefined();
+    expect(failures(await build())[0]?.explanation).toBeNull();
   });
 
   test("is the first run's, however the second goes", async () => {
