@@ -79,7 +79,13 @@ function checkName(name: string): void {
 function node(bytes: Uint8Array, load: (hash: Sha256) => Uint8Array | undefined, depth: number): TreeNode {
   if (depth > 200) throw new ProtocolError("PROTOCOL_MALFORMED", "tree is more than 200 directories deep");
   const directory = Directory.decode(bytes);
-  for (const { name } of [...directory.files, ...directory.directories, ...directory.symlinks]) checkName(name);
+  const names = new Set<string>();
+  for (const { name } of [...directory.files, ...directory.directories, ...directory.symlinks]) {
+    checkName(name);
+    // REAPI: no name twice, whatever it names. Else what stands there would depend on who looks.
+    if (names.size === names.add(name).size)
+      throw new ProtocolError("PROTOCOL_MALFORMED", `directory has ${JSON.stringify(name)} twice`);
+  }
   return {
     files: directory.files.map((file) => ({
       name: file.name,
