@@ -28,7 +28,8 @@ function prepare(begat, ninja, executor, how, chores) {
   if (executed !== chores) throw new Error(`begat ran ${executed} of ${chores} chores: ${last}`);
   ninja?.build();
   // The first build that finds nothing to do may still put down what it has learnt.
-  begat.build(how);
+  const { executed: again, last: then } = begat.build(how).counts();
+  if (again > 0) throw new Error(`begat built again, so the host's packages or tools changed meanwhile: ${then}`);
   ninja?.build();
 }
 
