@@ -71,7 +71,7 @@ export const OPTIONS = {
     },
     {
       name: "executor",
-      kind: { oneOf: ["bubblewrap", "process"] },
+      kind: { oneOf: ["bubblewrap", "docker", "process"] },
       value: "NAME",
       text: "run chores with NAME; default: the one that isolates best",
     },

@@ -22,8 +22,8 @@ export interface BuildOptions extends WorkspaceOptions {
   readonly dryRun: boolean;
   readonly force: boolean;
   readonly minIsolation: IsolationLevel | undefined;
-  /** `undefined`: bubblewrap where it holds, else process, with a notice. */
-  readonly executor: "bubblewrap" | "process" | undefined;
+  /** `undefined`: bubblewrap where it holds, else docker for recipes in images, else process, with a notice. */
+  readonly executor: "bubblewrap" | "docker" | "process" | undefined;
   readonly outputs: "targets" | "all";
   readonly offline: boolean;
   /** For chores that declare none; `undefined`: no limit. */

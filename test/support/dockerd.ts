@@ -80,7 +80,7 @@ export function dockerArchive(root: string, directory: string): DockerImage {
   const archive = `${directory}/image.tar`;
   execFileSync("tar", ["-C", at, "-cf", archive, "manifest.json", `${digest}.json`, "layer.tar"]);
   rmSync(at, { recursive: true });
-  return { digest, archive };
+  return { digest, archive: async () => ({ path: archive, dispose: () => undefined }) };
 }
 
 function isExecutable(path: string): boolean {

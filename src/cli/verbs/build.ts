@@ -76,7 +76,7 @@ function buildOptions(context: Context): BuildOptions {
     dryRun: flags.has("dry-run"),
     force: flags.has("force"),
     minIsolation: parseIsolationLevel(flags.text("min-isolation") ?? ""),
-    executor: executor === "bubblewrap" || executor === "process" ? executor : undefined,
+    executor: executor === "bubblewrap" || executor === "docker" || executor === "process" ? executor : undefined,
     outputs: flags.text("outputs") === "all" ? "all" : "targets",
     offline: flags.has("offline"),
     timeoutMs: flags.number("timeout"),

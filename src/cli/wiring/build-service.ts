@@ -1,13 +1,7 @@
 import { join } from "node:path/posix";
-import { BegatError, isAtLeast, type WorkspacePath } from "../../base/index.ts";
+import type { WorkspacePath } from "../../base/index.ts";
 import { BuildLeases } from "../../cache/index.ts";
-import {
-  type Capabilities,
-  createBubblewrapExecutor,
-  createProcessExecutor,
-  type Executor,
-  hostIdentity,
-} from "../../executor/index.ts";
+import { hostIdentity } from "../../executor/index.ts";
 import { createSourceProvider } from "../../hermetic/index.ts";
 import { encodeTree } from "../../protocol/index.ts";
 import {
@@ -18,16 +12,14 @@ import {
   type ChosenExecutor,
   type EventListener,
   type Records,
-  STAGED_AHEAD,
 } from "../../scheduler/index.ts";
 import type { BuildOptions } from "../services.ts";
 import { schedulerOptions } from "./build-options.ts";
+import { chooseExecutor } from "./choose-executor.ts";
 import { imageProvider, imagesOf } from "./images.ts";
 import type { Machine, Workspace } from "./machine.ts";
 import { packagesOf } from "./package-finder.ts";
 import { openRecords } from "./records.ts";
-
-class BackEndError extends BegatError<"EXECUTOR_UNAVAILABLE"> {}
 
 const SOURCES = ".begat/source";
 
@@ -54,6 +46,10 @@ export function buildRooms(
     listener({ type: "notice", severity, code, message: text, hint: undefined });
   const checkout = new Checkout(fs, workspace.root, !options.dryRun);
   const blobs = machine.blobs(join(workspace.root, ".begat/tmp"));
+  const provider = imageProvider(machine, workspace, blobs, {
+    offline: options.offline,
+    onFetching: ({ name, what }) => listener({ type: "fetching", name, what }),
+  });
   let executor: Promise<ChosenExecutor> | undefined;
   let records: Promise<Records> | undefined;
   return {
@@ -65,15 +61,16 @@ export function buildRooms(
     blobs,
     bulk: machine.bulk,
     executor: (images = false) => {
-      executor ??= chooseExecutor(
+      executor ??= chooseExecutor({
         machine,
         workspace,
         options,
         images,
+        provider,
         blobs,
-        notice("EXECUTOR_NOTICE", "note"),
-        notice("EXECUTOR_WEAKER", "warning"),
-      );
+        onNotice: notice("EXECUTOR_NOTICE", "note"),
+        onWeaker: notice("EXECUTOR_WEAKER", "warning"),
+      });
       return executor;
     },
     records: () => {
@@ -91,20 +88,14 @@ export function buildRooms(
       offline: options.offline,
       onFetching: ({ name, what }) => listener({ type: "fetching", name, what }),
     }),
-    images: imagesOf(
-      machine,
-      imageProvider(machine, workspace, blobs, {
-        offline: options.offline,
-        onFetching: ({ name, what }) => listener({ type: "fetching", name, what }),
+    images: imagesOf(machine, provider, (names) =>
+      listener({
+        type: "notice",
+        severity: "note",
+        code: "LOCK_CHANGED",
+        message: `image ${names.join(", ")} pinned in begat.lock; commit it`,
+        hint: undefined,
       }),
-      (names) =>
-        listener({
-          type: "notice",
-          severity: "note",
-          code: "LOCK_CHANGED",
-          message: `image ${names.join(", ")} pinned in begat.lock; commit it`,
-          hint: undefined,
-        }),
     ),
     hostIdentity: (tools) => {
       const identity = hostIdentity(tools, fs);
@@ -133,53 +124,3 @@ async function openRecordsWithLease(
   });
   return records;
 }
-
-/** bubblewrap where its canaries hold, else process, and said so; what was asked for by name is never replaced. */
-async function chooseExecutor(
-  machine: Machine,
-  workspace: Workspace,
-  options: BuildOptions,
-  images: boolean,
-  blobs: ReturnType<Machine["blobs"]>,
-  onNotice: (text: string) => void,
-  onWeaker: (text: string) => void,
-): Promise<ChosenExecutor> {
-  const common = {
-    blobs,
-    clock: machine.clock,
-    slots: (options.jobs ?? machine.jobs) + STAGED_AHEAD,
-    inputRoots: [workspace.root, machine.layout.cas],
-    diskStaging: join(machine.directories.cacheHome, "staging"),
-    onNotice,
-  };
-  const findings: string[] = [];
-  if (options.executor !== "process") {
-    const bubblewrap = createBubblewrapExecutor(common);
-    machine.onClose(() => bubblewrap.close());
-    const found = await bubblewrap.probe({ images });
-    if (found.usable && (isAtLeast(found.isolation.level, "contained") || options.executor === "bubblewrap")) {
-      return chosen(bubblewrap, found);
-    }
-    findings.push(...found.findings);
-    if (options.executor === "bubblewrap") {
-      throw new BackEndError("EXECUTOR_UNAVAILABLE", `bubblewrap cannot be used here: ${findings.join("; ")}`, {
-        hint: "`begat doctor` shows what held and what did not",
-      });
-    }
-  }
-  const plain = createProcessExecutor(common);
-  machine.onClose(() => plain.close());
-  const found = await plain.probe();
-  if (options.executor === undefined && options.minIsolation === undefined) {
-    onWeaker(
-      `no sandbox: ${findings.join("; ") || "bubblewrap does not hold here"}; recipes run at level ${found.isolation.level}`,
-    );
-  }
-  return chosen(plain, found);
-}
-
-const chosen = (executor: Executor, found: Capabilities): ChosenExecutor => ({
-  executor,
-  hostLevel: found.isolation.level,
-  imageLevel: found.withImage?.isolation.level ?? "none",
-});

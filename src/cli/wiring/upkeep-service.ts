@@ -1,7 +1,12 @@
 import { statfsSync } from "node:fs";
 import { explain, hintOf, type Sha256 } from "../../base/index.ts";
 import { cacheStatistics, collectGarbage, verifyCache } from "../../cache/index.ts";
-import { type Capabilities, createBubblewrapExecutor, createProcessExecutor } from "../../executor/index.ts";
+import {
+  type Capabilities,
+  createBubblewrapExecutor,
+  createDockerExecutor,
+  createProcessExecutor,
+} from "../../executor/index.ts";
 import { readPin, type LedgerVerdict as Verdict, verdictOfFailure, verifyLedger } from "../../provenance/index.ts";
 import type { CacheStats, CacheVerdict, CollectionReport, DoctorReport, Finding, LedgerVerdict } from "../services.ts";
 import type { Machine } from "./machine.ts";
@@ -112,9 +117,16 @@ async function executors(machine: Machine, directory: string): Promise<DoctorRep
   const found: { name: string; capabilities: Capabilities }[] = [];
   for (const make of [createBubblewrapExecutor, createProcessExecutor]) {
     const executor = make(common);
-    found.push({ name: executor.name, capabilities: await executor.probe() });
+    const { withImage, ...capabilities } = await executor.probe();
+    found.push({ name: executor.name, capabilities });
+    if (withImage !== undefined) found.push({ name: `${executor.name} in images`, capabilities: withImage });
     await executor.close();
   }
+  // Its own level is none, since it runs nothing outside of images; a machine without an engine lacks nothing.
+  const docker = createDockerExecutor({ ...common, imageOf: async () => undefined });
+  const { usable, withImage } = await docker.probe();
+  if (usable && withImage !== undefined) found.push({ name: "docker in images", capabilities: withImage });
+  await docker.close();
   return found;
 }
 

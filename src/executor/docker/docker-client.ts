@@ -3,12 +3,12 @@ import type Docker from "dockerode";
 import type { Sha256 } from "../../base/index.ts";
 import { ExecutorError } from "../executor.ts";
 
-/** A container that an image was made ready for. */
+/** An image as an engine can have it. */
 export interface DockerImage {
   /** OCI config digest, which is how the engine names it, too. */
   readonly digest: Sha256;
-  /** Absolute: a tar that `docker load` takes, read only when the engine does not have the image. */
-  readonly archive: string;
+  /** Makes a tar that `docker load` takes, at an absolute path; asked only when the engine does not have the image. */
+  archive(): Promise<{ readonly path: string; dispose(): void }>;
 }
 
 const OWNER = "begat.process";
@@ -59,13 +59,17 @@ export class DockerClient {
     const inspect = () => this.docker.getImage(`sha256:${digest}`).inspect();
     try {
       const found = await inspect().catch(async () => {
-        const said = await this.docker.loadImage(createReadStream(archive), { quiet: true });
-        await drain(said);
+        const tar = await archive();
+        try {
+          await drain(await this.docker.loadImage(createReadStream(tar.path), { quiet: true }));
+        } finally {
+          tar.dispose();
+        }
         return inspect();
       });
       return (found.Config.Env ?? []).map((variable) => variable.slice(0, variable.indexOf("=")));
     } catch (cause) {
-      throw new ExecutorError("EXECUTOR_UNUSABLE", `docker does not take image ${digest} from ${archive}`, { cause });
+      throw new ExecutorError("EXECUTOR_UNUSABLE", `docker does not take image ${digest}`, { cause });
     }
   }
 

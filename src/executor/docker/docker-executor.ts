@@ -214,7 +214,7 @@ class DockerExecutor extends StagedExecutor {
     const namespaces = ["cgroup", "ipc", "mnt", "net", "pid", "uts"];
     return {
       usable: true,
-      findings: [],
+      findings: ["tried out in each image, before its first recipe"],
       isolation: { ...isolation, level: "contained", namespaces, hardening: this.#hardening() },
       canaries: [],
     };
