@@ -260,7 +260,7 @@ describe("a package", () => {
       body.resume();
       body.on("end", () => next());
     });
-    const done = new Promise((resolve) => reader.on("finish", resolve));
+    const done = new Promise<void>((resolve) => reader.on("finish", () => resolve()));
     reader.end(blobs.read(listing.segment));
     await done;
     expect(seen).toEqual([`${long}  0 315532800000`, `l ${target} 0 315532800000`, "é  0 315532800000"]);

@@ -59,7 +59,10 @@ export async function debOf(deb: FakeDeb): Promise<Buffer> {
     Buffer.from("!<arch>\n"),
     ...member("debian-binary", Buffer.from("2.0\n")),
     ...member("control.tar.gz", gzipSync(await tarOf(["./control", control], ...scripts))),
-    ...member("data.tar.gz", deb.data ?? gzipSync(await tarOf(...(deb.files ?? [])))),
+    ...member(
+      "data.tar.gz",
+      deb.data ?? gzipSync(await tarOf(["./", { type: "directory" }, 0o755], ...(deb.files ?? []))),
+    ),
   ]);
 }
 

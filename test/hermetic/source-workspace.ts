@@ -85,6 +85,7 @@ export class FakePrograms implements ProcessRunner {
     const program = this.scripted.get(name);
     if (program === undefined) throw new ProcessError("PROCESS_NOT_STARTED", `cannot start ${name}`);
     const { exitCode = 0, stdout = "", stderr = "" } = program(spec);
+    if (stdout !== "") spec.onOutput?.("stdout", Buffer.from(stdout));
     return {
       exitCode,
       signal: undefined,

@@ -38,18 +38,22 @@ export class ImageBuilder {
     this.#options = options;
   }
 
-  /** @param files by digest: where bytes of the spec's files are. */
+  /**
+   * @param files by digest: where bytes of the spec's files are.
+   * @param again makes the image once more though it stands, for blobs of its layers that the store has lost.
+   */
   async build(
     name: string,
     spec: ImageSpec,
     files: ReadonlyMap<Sha256, ImageFile>,
     signal: AbortSignal,
+    again = false,
   ): Promise<StoredImage> {
     const { fs, images } = this.#options;
     const digest = specDigest(spec);
-    const standing = images.bySpec(digest);
+    const standing = again ? undefined : images.bySpec(digest);
     if (standing !== undefined) return standing;
-    const base = await this.#base(name, spec, files, signal);
+    const base = await this.#base(name, spec, files, signal, again);
     if (base !== undefined && isBaseAlone(spec)) return base;
     const scratch = this.#options.temporary();
     fs.makeDirectory(scratch, 0o755);
@@ -83,21 +87,34 @@ export class ImageBuilder {
     return [...inBase, ...own];
   }
 
+  /** Where an image that stands has the files of its spec, and those of the images below it. */
+  filesOf(spec: ImageSpec): ReadonlyMap<Sha256, ImageFile> {
+    const { images } = this.#options;
+    const files = new Map<Sha256, ImageFile>(spec.base?.kind === "image" ? this.filesOf(spec.base.spec) : []);
+    const standing = images.bySpec(specDigest(spec));
+    for (const { place, executable, ...file } of standing === undefined ? [] : spec.files) {
+      const from = { file: `${images.rootOf((standing as StoredImage).configDigest)}/${place}` };
+      files.set(file.sha256, { place: `/${place}`, digest: blobOf(file), executable, from });
+    }
+    return files;
+  }
+
   async #base(
     name: string,
     spec: ImageSpec,
     files: ReadonlyMap<Sha256, ImageFile>,
     signal: AbortSignal,
+    again: boolean,
   ): Promise<StoredImage | undefined> {
     const { base } = spec;
     if (base === undefined) return undefined;
-    if (base.kind === "image") return this.build(name, base.spec, files, signal);
+    if (base.kind === "image") return this.build(name, base.spec, files, signal, again);
     const { fs, images, blobs } = this.#options;
     const { v, normaliser, architecture } = spec;
     const none = { packages: [], files: [], links: [], directories: [], env: [] };
     const bare: ImageSpec = { v, normaliser, architecture, base, ...none };
     const digest = specDigest(bare);
-    const standing = images.bySpec(digest);
+    const standing = again ? undefined : images.bySpec(digest);
     if (standing !== undefined) return standing;
     const scratch = this.#options.temporary();
     fs.makeDirectory(scratch, 0o755);

@@ -172,9 +172,8 @@ export function createImageProvider(options: ImageProviderOptions): ImageProvide
     const lacks = image.layers.some(({ pieces }) => pieces.some((piece) => !blobs.has(piece)));
     if (!lacks) return image;
     // Evicted: what it was made from makes it again, and the digests say whether it is the same.
-    images.remove(image.configDigest, temporary());
     await fetchMissing(image.name, image.spec, signal);
-    const again = await builder.build(image.name, image.spec, new Map(), signal);
+    const again = await builder.build(image.name, image.spec, builder.filesOf(image.spec), signal, true);
     if (again.configDigest === image.configDigest) return again;
     const message = `image ${image.name} was ${image.configDigest} and is ${again.configDigest} when made again`;
     throw new ImageError("IMAGE_DIGEST_MISMATCH", message);
