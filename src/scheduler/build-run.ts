@@ -9,11 +9,11 @@ import { ChoreStatuses, STATUS } from "./chore-status.ts";
 import { decide, type Verdict } from "./decide.ts";
 import type { Decision, EventListener, FailureReport } from "./events.ts";
 import { MOST_EXPLAINED } from "./explain-failure.ts";
-import { imageRootOf } from "./image-run.ts";
 import { type Levels, requiredLevel } from "./levels.ts";
-import { digestAgain } from "./moved-inputs.ts";
+import { LostOutputError, lostInput } from "./lost-inputs.ts";
+import { digestAgain, unsettleUsers } from "./moved-inputs.ts";
 import { Placement } from "./placement.ts";
-import { imageProperty, type Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import type { Prepared } from "./prepare.ts";
 import { Progress } from "./progress.ts";
 import { ReadyQueue, upwardRanks } from "./ready-queue.ts";
@@ -34,6 +34,7 @@ const TRIES = 3;
 
 /** Everything between a plan whose sources are digested and the last chore's end. */
 export class BuildRun {
+  readonly checker: Checker;
   readonly statuses: ChoreStatuses;
   readonly failures: FailureReport[] = [];
   readonly actions: ChoreActions;
@@ -59,7 +60,6 @@ export class BuildRun {
   readonly #toRun: { chore: number; verdict: Executable }[] = [];
   readonly #records: Promise<unknown>[] = [];
   #ready: ReadyQueue | undefined;
-  #checker: Checker | undefined;
   #executor: Executor | undefined;
   #wake: () => void = () => {};
   #stopping = false;
@@ -82,18 +82,11 @@ export class BuildRun {
     this.statuses = new ChoreStatuses(plan, selection);
     this.#changedPaths = new Uint8Array(plan.pathCount);
     this.#released = new Uint8Array(plan.choreCount).fill(1);
-    this.actions = new ChoreActions(
-      plan,
-      prepared.state,
-      rooms.checkout,
-      prepared.hosts,
-      (digest) => {
-        if (rooms.blobs.has(digest)) return rooms.blobs.read(digest);
-        return recorder.opened?.ledger.manifest(digest.hash);
-      },
-      options.timeoutMs,
-      prepared.loaded.facts.imageSpecs,
-    );
+    const read: ConstructorParameters<typeof ChoreActions>[4] = (digest) =>
+      rooms.blobs.has(digest) ? rooms.blobs.read(digest) : recorder.opened?.ledger.manifest(digest.hash);
+    const { state, hosts } = prepared;
+    const { imageSpecs } = prepared.loaded.facts;
+    this.actions = new ChoreActions(plan, state, rooms.checkout, hosts, read, options.timeoutMs, imageSpecs);
     this.#context = {
       plan,
       state: prepared.state,
@@ -109,18 +102,10 @@ export class BuildRun {
       turn: (chore, resources) => this.#turn(chore, resources),
       checkTurn: (chore, resources) => this.#startTurn(chore, resources),
     };
-    if (options.check !== undefined) {
-      this.#checker = new Checker(this.#context);
-      this.#context = { ...this.#context, checker: this.#checker };
-    }
+    this.checker = new Checker(this.#context);
+    this.#context = { ...this.#context, checker: this.checker };
     const outputs = new CheckoutOutputs(rooms.checkout, plan, prepared.state, rooms, this.actions, (path, movedTo) =>
-      listener({
-        type: "notice",
-        severity: "warning",
-        code: "OUTPUT_REPLACED",
-        message: `${path}/ was not made by begat; it was moved to ${movedTo}`,
-        hint: undefined,
-      }),
+      this.#notice("OUTPUT_REPLACED", `${path}/ was not made by begat; it was moved to ${movedTo}`),
     );
     this.#pool = new ResourcePool({ cpu: options.jobs, ...options.resources });
     this.#progress = new Progress(selection.neededCount, options.jobs, prepared.state.durationsMs, listener);
@@ -252,24 +237,6 @@ export class BuildRun {
     if (ready.size > 0 && !this.#stopping) await this.work();
   }
 
-  /** Waits for chores that are being executed a second time; what came out otherwise is not settled. */
-  async finishChecks(): Promise<void> {
-    if (this.#checker === undefined) return;
-    await this.#checker.finish();
-    for (const chore of this.#checker.differing) {
-      this.#state.settled[chore] = 0;
-      this.#state.seqs[chore] = 0;
-    }
-  }
-
-  async abandonChecks(): Promise<void> {
-    await this.#checker?.abandon();
-  }
-
-  get checked(): { readonly checked: number; readonly differing: number } {
-    return { checked: this.#checker?.checked ?? 0, differing: this.#checker?.differing.length ?? 0 };
-  }
-
   async #consider(chore: number): Promise<void> {
     const broken = this.statuses.brokenDependency(chore);
     if (broken !== undefined) return this.#skip(chore, broken);
@@ -382,26 +349,9 @@ export class BuildRun {
 
   /** Puts `chore` behind makers of inputs that the store has lost; answers whether there are any. */
   #reviveProducers(chore: number, verdict: Executable): boolean {
-    const { blobs } = this.#context.rooms;
-    const isImage = this.#plan.has(chore, "image");
-    // An image fetches its packages itself.
-    const made = verdict.described.request.inputs.filter(
-      ({ path, from, digest }) =>
-        "blob" in from && !(isImage && path.startsWith(".begat/image/")) && !blobs.has(digest),
-    );
-    const makers = new Set<number>();
-    if (imageRootOf(this.#context, chore) === "missing") {
-      const image = this.#plan.propertyId(imageProperty(this.#plan.imageOf(chore)));
-      if (image !== undefined) makers.add(this.#plan.columns.producer[image] as number);
-    }
-    if (made.length === 0 && makers.size === 0) return false;
-    for (const entry of this.#plan.everyInputOf(chore)) {
-      const maker = this.#plan.columns.producer[entry >>> 1] as number;
-      const name = this.#plan.path(entry >>> 1);
-      if (maker >= 0 && maker !== chore && made.some(({ path }) => path === name || path.startsWith(`${name}/`)))
-        makers.add(maker);
-    }
-    const lost = made[0]?.path ?? `image ${this.#plan.imageOf(chore)}`;
+    const found = lostInput(this.#context, chore, verdict.described.request.inputs);
+    if (found === undefined) return false;
+    const { lost, makers } = found;
     if (makers.size === 0 || this.#tired(chore)) {
       this.#refuse(chore, verdict.decision, `input ${lost} is not in the store, and nothing brings it back`, undefined);
       return true;
@@ -508,29 +458,15 @@ export class BuildRun {
   async #inputsMoved(chore: number, verdict: Executable, names: readonly string[]): Promise<void> {
     const refreshed = await digestAgain(this.#context, chore);
     const [problem] = refreshed.problems;
+    const which = names.slice(0, 3).join(", ");
     if (problem !== undefined || this.#tired(chore)) {
-      const detail =
-        problem?.message ?? `${names.slice(0, 3).join(", ")} changed again and again while the chore was about to run`;
+      const detail = problem?.message ?? `${which} changed again and again while the chore was about to run`;
       return this.#refuse(chore, verdict.decision, detail, "build again when nothing writes to it");
     }
-    if (refreshed.changed.size > 0) {
-      const which = names.slice(0, 3).join(", ");
-      this.#notice(
-        "INPUT_CHANGED",
-        `${which} changed during the build; ${this.#plan.label(chore)} uses the newer bytes`,
-      );
-    }
+    const news = `${which} changed during the build; ${this.#plan.label(chore)} uses the newer bytes`;
+    if (refreshed.changed.size > 0) this.#notice("INPUT_CHANGED", news);
     for (const path of refreshed.changed) this.#changedPaths[path] = 1;
-    for (let other = 0; other < this.#plan.choreCount; other++) {
-      if (
-        other !== chore &&
-        this.statuses.isDone(other) &&
-        this.#plan.inputsOf(other).some((entry) => refreshed.changed.has(entry >>> 1))
-      ) {
-        this.#state.settled[other] = 0;
-        this.#state.seqs[other] = 0;
-      }
-    }
+    unsettleUsers(this.#context, refreshed.changed, (other) => other !== chore && this.statuses.isDone(other));
     this.#dirty.add(chore);
     this.#makeReady(chore);
   }
@@ -558,5 +494,3 @@ export class BuildRun {
     this.#makeReady(chore);
   }
 }
-
-export class LostOutputError extends BegatError<"OUTPUT_LOST"> {}

@@ -116,7 +116,7 @@ async function buildLocked(
     listener({ type: "build-started", ...started });
     await run.begin();
     await run.work();
-    await run.finishChecks();
+    await run.checker.finish();
   } catch (error) {
     await endQuietly(recorder, run, prepared, rooms);
     throw error;
@@ -134,7 +134,8 @@ async function conclude(
   levels: Levels,
 ): Promise<Ended> {
   const n = run.statuses.dispositions();
-  const { checked, differing } = run.checked;
+  const { checked } = run.checker;
+  const differing = run.checker.differing.length;
   const outcome = run.cancelled ? "cancelled" : n.fail > 0 || n.skip > 0 || differing > 0 ? "failed" : "ok";
   if (recorder.hasNews || run.materialised > 0) {
     const artifacts = outcome === "ok" ? artifactsOf(prepared, selection) : [];
@@ -175,7 +176,7 @@ function artifactsOf({ loaded: { plan }, state }: Prepared, { wanted }: Selectio
 /** begat itself failed: what did happen is still recorded and remembered, where that is possible. */
 async function endQuietly(recorder: Recorder, run: BuildRun, prepared: Prepared, rooms: BuildRooms): Promise<void> {
   try {
-    await run.abandonChecks();
+    await run.checker.abandon();
     if (recorder.hasNews && recorder.failure === undefined)
       await recorder.end(run.statuses.dispositions(), "failed", []);
     recorder.opened?.catchUp();

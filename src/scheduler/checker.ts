@@ -64,9 +64,14 @@ export class Checker {
     return Buffer.from(this.#context.rooms.random.bytes(4)).readUInt32BE() / 2 ** 32;
   }
 
-  /** Waits for all that was enlisted. */
+  /** Waits for all that was enlisted; what came out otherwise is not settled. */
   async finish(): Promise<void> {
     await Promise.all(this.#runs);
+    const { state } = this.#context;
+    for (const chore of this.differing) {
+      state.settled[chore] = 0;
+      state.seqs[chore] = 0;
+    }
   }
 
   /** Begat is ending for another reason. */

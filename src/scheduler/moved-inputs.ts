@@ -16,3 +16,16 @@ export async function digestAgain(
   }
   return new SourceDigests(rooms.checkout, state, rooms.bulk, plan).refresh(sources);
 }
+
+/** Whoever among `isConcerned` used the old bytes of what changed is not settled. */
+export function unsettleUsers(
+  { plan, state }: Pick<RunContext, "plan" | "state">,
+  changed: ReadonlySet<number>,
+  isConcerned: (chore: number) => boolean,
+): void {
+  for (let chore = 0; chore < plan.choreCount; chore++) {
+    if (!isConcerned(chore) || !plan.inputsOf(chore).some((entry) => changed.has(entry >>> 1))) continue;
+    state.settled[chore] = 0;
+    state.seqs[chore] = 0;
+  }
+}
