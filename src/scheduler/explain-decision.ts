@@ -55,6 +55,13 @@ export function explainDifference(
   if (before.directory !== now.directory) return { reason: "declaration changed", what: "directory", was };
   if (before.outputPaths.join("\0") !== now.outputPaths.join("\0"))
     return { reason: "declaration changed", what: "outputs", was };
+  if (JSON.stringify(before.platform) !== JSON.stringify(now.platform))
+    return { reason: "declaration changed", what: "network", was };
+  // Whatever the list of files does not show: empty directories, and links that turned into files of the same text.
+  const own = (listing: ActionListing): string =>
+    listing.inputs.flatMap(({ path, digest }) => (path.startsWith(".begat/") ? digest : [])).join();
+  if (before.inputRoot.hash !== now.inputRoot.hash && own(before) === own(now))
+    return { reason: "declaration changed", what: "directories", was };
   return undefined;
 }
 
