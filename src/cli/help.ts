@@ -12,6 +12,7 @@ export function overview(): string {
   const groups: readonly (readonly [title: string, verbs: readonly Verb[]])[] = [
     ["Build", ["build", "init", "fmt", "check", "graph"]],
     ["Ask", ["why", "log", "prov show", "prov tree", "ledger verify"]],
+    ["Images", ["image lock", "image build", "image ls", "image export", "image push"]],
     ["Look after", ["cache stats", "cache verify", "cache gc", "doctor", "completion", "version", "help"]],
   ];
   let text = "usage: begat [COMMAND] [OPTION...] [ARGUMENT...]\n\n";

@@ -43,6 +43,7 @@ const FILE: OptionSpec = {
   text: "read FILE instead of begatfile; may be repeated",
 };
 const JSON_ANSWER = flag("json", "answer with one JSON document");
+const OFFLINE = flag("offline", "fetch nothing from outside");
 const COLOUR = [flag("color", "colour even where nobody asked"), flag("no-color", "never colour (also: NO_COLOR)")];
 const HELP = flag("help", "show this", "h");
 
@@ -50,6 +51,7 @@ const HELP = flag("help", "show this", "h");
 export const OPTIONS = {
   workspace: [FILE],
   json: [JSON_ANSWER],
+  offline: [OFFLINE],
   every: [DIRECTORY, ...COLOUR, HELP],
   build: [
     { name: "jobs", short: "j", kind: "count", value: "N", text: "run at most N chores at once" },
@@ -82,7 +84,7 @@ export const OPTIONS = {
       text: "write to the checkout the targets' outputs (default), or all",
     },
     flag("no-explain", "do not run a failed chore again, traced, to see what it lacked"),
-    flag("offline", "fetch nothing from outside"),
+    OFFLINE,
     { name: "timeout", kind: "duration", value: "TIME", text: "end a chore after TIME where it declares none" },
     flag("quiet", "print failures, mistakes and warnings only", "q"),
     flag("verbose", "also cached and skipped chores, and output as it comes", "v"),

@@ -83,6 +83,16 @@ async function dispatch(context: Context): Promise<number> {
         throw new UsageError("begat cache gc needs --max-size SIZE", { verb: "cache gc" });
       return (await import("./verbs/upkeep.ts")).cacheGc(context, maxSizeBytes);
     }
+    case "image lock":
+      return (await import("./verbs/images.ts")).imageLock(context);
+    case "image build":
+      return (await import("./verbs/images.ts")).imageBuild(context);
+    case "image ls":
+      return (await import("./verbs/images.ts")).imageList(context);
+    case "image export":
+      return (await import("./verbs/images.ts")).imageExport(context);
+    case "image push":
+      return (await import("./verbs/images.ts")).imagePush(context);
     case "doctor":
       return (await import("./verbs/upkeep.ts")).doctor(context);
     case "completion":
@@ -123,7 +133,7 @@ export function failureReport(error: unknown, paint: Palette): string {
 function jsonFailure(error: unknown, args: Arguments | undefined, exitCode: number): string {
   const failure = { code: codeOf(error) ?? "INTERNAL", message: explain(error), hint: hintOf(error) ?? null };
   // A build's output is JSON Lines; a document of several lines would break its reader.
-  if (args === undefined || args.verb === "build") {
+  if (args === undefined || args.verb === "build" || args.verb === "image build") {
     return `${JSON.stringify({ v: EVENT_VERSION, type: "error", ...failure, exitCode })}\n`;
   }
   return documentText(args.verb, { error: failure, exitCode });

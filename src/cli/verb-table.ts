@@ -19,6 +19,7 @@ export interface VerbSpec {
 
 const NONE = { least: 0, most: 0, what: "" };
 const TARGETS = { least: 0, most: Number.POSITIVE_INFINITY, what: "TARGET" };
+const IMAGES = { least: 0, most: Number.POSITIVE_INFINITY, what: "NAME" };
 const ARTIFACT = { least: 1, most: 1, what: "ARTIFACT" };
 
 export const VERBS = {
@@ -221,6 +222,115 @@ export const VERBS = {
     words: NONE,
     overrides: false,
     examples: [["begat cache gc --max-size 20G", ""]],
+    verifies: false,
+  },
+  "image lock": {
+    summary: "pin the packages of images in begat.lock, and say what changed",
+    usage: "[NAME...]",
+    text: [
+      "NAME is an image of the begatfiles; without one, all. The images it stands on are pinned with it.",
+      "What begat.lock pins already stays, unless --update asks for what the package lists offer now.",
+    ],
+    options: [
+      { name: "update", kind: "flag", text: "resolve anew, by fresh package lists" },
+      ...OPTIONS.offline,
+      ...OPTIONS.workspace,
+      ...OPTIONS.json,
+      ...OPTIONS.every,
+    ],
+    words: IMAGES,
+    overrides: true,
+    examples: [
+      ["begat image lock", "pin what is not pinned yet"],
+      ["begat image lock gcc --update", "take security updates into image gcc"],
+      ["begat image lock --offline", "is everything pinned? For CI"],
+    ],
+    verifies: false,
+  },
+  "image build": {
+    summary: "build images, as a build that needs them would",
+    usage: "[NAME...]",
+    text: [
+      "NAME is an image of the begatfiles; without one, all. Built and recorded like any chore.",
+      "Prints each image's digest and size, and what an installation would have done that the image lacks.",
+    ],
+    options: [
+      ...OPTIONS.offline,
+      { name: "force", kind: "flag", text: "build them even where an earlier result counts" },
+      { name: "quiet", short: "q", kind: "flag", text: "print failures, mistakes and warnings only" },
+      ...OPTIONS.workspace,
+      { name: "json", kind: "flag", text: "print every event, then every image, as a line of JSON" },
+      ...OPTIONS.every,
+    ],
+    words: IMAGES,
+    overrides: true,
+    examples: [
+      ["begat image build gcc", ""],
+      ["begat image build --offline", "from what the store has"],
+      ["begat image build --json | jq -r 'select(.type==\"image\").digest'", "their digests"],
+    ],
+    verifies: false,
+  },
+  "image ls": {
+    summary: "list the images that stand in the cache",
+    usage: "[NAME]",
+    text: ["NAME is an image's name or the first digits of its digest; without one, all are listed."],
+    options: [...OPTIONS.json, ...OPTIONS.every],
+    words: { least: 0, most: 1, what: "NAME" },
+    overrides: false,
+    examples: [
+      ["begat image ls", ""],
+      ["begat image ls gcc --json | jq '.images[0].gaps'", "all that its packages' scripts would have done"],
+    ],
+    verifies: false,
+  },
+  "image export": {
+    summary: "write an image out for other tools",
+    usage: "NAME",
+    text: [
+      "NAME is an image of the begatfiles, or the first digits of a digest. What it is written to must not exist.",
+      "oci is a directory, or one file where PATH ends in .tar; docker-archive is a file for `docker load`.",
+    ],
+    options: [
+      { name: "output", short: "o", kind: "text", value: "PATH", text: "default: NAME-oci, or NAME.tar" },
+      {
+        name: "format",
+        kind: { oneOf: ["oci", "docker-archive"] },
+        value: "FORMAT",
+        text: "oci (default) or docker-archive",
+      },
+      ...OPTIONS.offline,
+      ...OPTIONS.workspace,
+      ...OPTIONS.json,
+      ...OPTIONS.every,
+    ],
+    words: { least: 1, most: 1, what: "NAME" },
+    overrides: true,
+    examples: [
+      ["begat image export gcc -o gcc-image", "skopeo inspect oci:gcc-image:latest"],
+      ["begat image export gcc --format docker-archive -o gcc.tar", "docker load -i gcc.tar"],
+    ],
+    verifies: false,
+  },
+  "image push": {
+    summary: "upload an image to an OCI registry",
+    usage: "NAME REFERENCE",
+    text: [
+      "REFERENCE is host[:port]/name[:tag]; the tag is latest where it is absent. Logins are those `docker login` made.",
+      "Layers the registry has already are not sent again.",
+    ],
+    options: [
+      { name: "insecure", kind: "flag", text: "by http instead of https" },
+      ...OPTIONS.workspace,
+      ...OPTIONS.json,
+      ...OPTIONS.every,
+    ],
+    words: { least: 2, most: 2, what: "NAME and REFERENCE" },
+    overrides: true,
+    examples: [
+      ["begat image push gcc registry.example/tools/gcc:12", ""],
+      ["begat image push gcc localhost:5000/gcc --insecure", "to a registry on this machine"],
+    ],
     verifies: false,
   },
   doctor: {

@@ -1,9 +1,8 @@
 import { resolve } from "node:path/posix";
 import type { WorkspacePath } from "../../base/index.ts";
 import { type Diagnostic, formatBegatfile } from "../../dictum-parser/index.ts";
-import { describeGraph, type EventListener, prepare, selectTargets } from "../../scheduler/index.ts";
+import { describeGraph, selectTargets } from "../../scheduler/index.ts";
 import type {
-  BuildOptions,
   CheckReport,
   FormatReport,
   FormatRequest,
@@ -11,8 +10,7 @@ import type {
   GraphView,
   WorkspaceOptions,
 } from "../services.ts";
-import { schedulerOptions } from "./build-options.ts";
-import { buildRooms } from "./build-service.ts";
+import { declared } from "./declared-images.ts";
 import type { Machine } from "./machine.ts";
 
 export async function format(machine: Machine, request: FormatRequest): Promise<FormatReport> {
@@ -34,38 +32,8 @@ export async function format(machine: Machine, request: FormatRequest): Promise<
   return { files, diagnostics };
 }
 
-/** A build's plan, made for looking at: nothing is written to the checkout but fetched sources. */
-async function planFor(machine: Machine, options: WorkspaceOptions) {
-  const workspace = machine.workspace(options.directory, options.begatfiles);
-  const asked: BuildOptions = {
-    ...options,
-    targets: [],
-    jobs: undefined,
-    keepGoing: false,
-    dryRun: true,
-    force: false,
-    minIsolation: undefined,
-    executor: undefined,
-    outputs: "targets",
-    offline: false,
-    timeoutMs: undefined,
-    verbose: false,
-    explain: false,
-    check: undefined,
-  };
-  const silent: EventListener = () => {};
-  const rooms = buildRooms(machine, workspace, asked, silent);
-  const prepared = await prepare(
-    rooms,
-    schedulerOptions(machine, workspace, asked),
-    silent,
-    new AbortController().signal,
-  );
-  return { workspace, prepared };
-}
-
 export async function check(machine: Machine, options: WorkspaceOptions): Promise<CheckReport> {
-  const { workspace, prepared } = await planFor(machine, options);
+  const { workspace, prepared } = await declared(machine, options);
   const begatfiles = workspace.entries.length;
   if (!prepared.ok) return { diagnostics: prepared.diagnostics, begatfiles, chores: 0, images: 0, sources: 0 };
   const { plan, facts } = prepared.loaded;
@@ -79,7 +47,7 @@ export async function check(machine: Machine, options: WorkspaceOptions): Promis
 }
 
 export async function graph(machine: Machine, request: GraphRequest): Promise<GraphView> {
-  const { workspace, prepared } = await planFor(machine, request);
+  const { workspace, prepared } = await declared(machine, request);
   if (!prepared.ok) return { diagnostics: prepared.diagnostics, chores: [] };
   const { plan, facts } = prepared.loaded;
   const selection = selectTargets(plan, facts.groups, request.targets, workspace.directory as WorkspacePath, false);

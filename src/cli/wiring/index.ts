@@ -8,6 +8,7 @@ export async function openServices(host: Host): Promise<Services> {
   const begatfiles = () => import("./begatfile-service.ts");
   const history = () => import("./history-service.ts");
   const upkeep = () => import("./upkeep-service.ts");
+  const images = () => import("./image-service.ts");
   return {
     async build(options, listener, signal) {
       const workspace = machine.workspace(options.directory, options.begatfiles);
@@ -31,6 +32,12 @@ export async function openServices(host: Host): Promise<Services> {
     cacheVerify: async () => (await upkeep()).cacheVerify(machine),
     cacheGc: async (options) => (await upkeep()).cacheGc(machine, options),
     doctor: async (options) => (await upkeep()).doctor(machine, options),
+    imageLock: async (request, onFetching, signal) => (await images()).imageLock(machine, request, onFetching, signal),
+    imagesDeclared: async (options, names) => (await images()).imagesDeclared(machine, options, names),
+    imageList: async () => (await images()).imageList(machine),
+    imageExport: async (request, onFetching, signal) =>
+      (await images()).imageExport(machine, request, onFetching, signal),
+    imagePush: async (request, onFetching, signal) => (await images()).imagePush(machine, request, onFetching, signal),
     close: () => machine.close(),
   };
 }
