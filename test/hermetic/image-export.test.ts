@@ -233,29 +233,25 @@ class FakeRegistry implements HttpClient {
 }
 
 describe("pushing", () => {
-  const push = (
-    registry: HttpClient,
-    reference = "localhost:5000/team/tool:1",
-    environment: Record<string, string> = {},
-  ) =>
+  const push = (hub: HttpClient, reference = "localhost:5000/team/tool:1", environment: Record<string, string> = {}) =>
     workspace
-      .provider({ http: registry, environment: { PATH: process.env.PATH ?? "", HOME: workspace.base, ...environment } })
+      .provider({ http: hub, environment: { PATH: process.env.PATH ?? "", HOME: workspace.base, ...environment } })
       .push(image, { reference }, never);
 
   test("sends compressed layers, config and manifest, and nothing twice", async () => {
-    const registry = new FakeRegistry();
-    const first = await push(registry);
-    const manifest = json(registry.manifests.get("/v2/team/tool/manifests/1")!);
-    expect(sha256(registry.manifests.get("/v2/team/tool/manifests/1")!)).toBe(first.manifestDigest);
+    const hub = new FakeRegistry();
+    const first = await push(hub);
+    const manifest = json(hub.manifests.get("/v2/team/tool/manifests/1")!);
+    expect(sha256(hub.manifests.get("/v2/team/tool/manifests/1")!)).toBe(first.manifestDigest);
     expect(manifest.config.digest).toBe(`sha256:${image.configDigest}`);
-    const layer = registry.blobs.get(manifest.layers[0].digest.slice(7))!;
+    const layer = hub.blobs.get(manifest.layers[0].digest.slice(7))!;
     expect(manifest.layers[0]).toMatchObject({
       mediaType: "application/vnd.oci.image.layer.v1.tar+gzip",
       size: layer.length,
     });
     expect(sha256(gunzipSync(layer))).toBe(image.diffIds[0]);
     expect(first).toMatchObject({ reusedLayers: 0 });
-    const second = await push(registry, "localhost:5000/team/tool:2");
+    const second = await push(hub, "localhost:5000/team/tool:2");
     expect(second).toEqual({ manifestDigest: first.manifestDigest, uploadedBytes: 0, reusedLayers: 1 });
   });
 
@@ -276,16 +272,16 @@ describe("pushing", () => {
     expect(bearer.manifests.size).toBe(1);
   });
 
-  const refusals: readonly (readonly [string, (registry: FakeRegistry) => void, string | undefined, string])[] = [
+  const refusals: readonly (readonly [string, (hub: FakeRegistry) => void, string | undefined, string])[] = [
     [
       "without a password",
-      (registry) => (registry.wants = { challenge: "Basic", authorization: "x" }),
+      (hub) => (hub.wants = { challenge: "Basic", authorization: "x" }),
       undefined,
       "registry localhost:5000 did not look for a blob of team/tool: it answered 401",
     ],
     [
       "when a blob is refused",
-      (registry) => (registry.lies = true),
+      (hub) => (hub.lies = true),
       undefined,
       "registry localhost:5000 did not take a blob of team/tool: it answered 400, provided digest did not match",
     ],
@@ -293,11 +289,11 @@ describe("pushing", () => {
     ["with a bad name", () => {}, "localhost:5000/Team", 'expected host:port/name:tag, found "localhost:5000/Team"'],
   ];
   test.each(refusals)("fails %s", async (_title, arrange, reference, message) => {
-    const registry = new FakeRegistry();
-    arrange(registry);
-    const failure = await push(registry, reference, { DOCKER_CONFIG: "/nonexistent" }).catch((error) => error);
+    const hub = new FakeRegistry();
+    arrange(hub);
+    const failure = await push(hub, reference, { DOCKER_CONFIG: "/nonexistent" }).catch((error) => error);
     expect(explain(failure)).toBe(message);
-    expect(registry.manifests.size).toBe(0);
+    expect(hub.manifests.size).toBe(0);
   });
 });
 

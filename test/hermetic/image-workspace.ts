@@ -7,10 +7,12 @@ import { digestOf, sha256 } from "../../src/base/index.ts";
 import { FileBlobStore } from "../../src/cache/index.ts";
 import {
   createImageProvider,
+  type ImageError,
   type ImageFile,
   type ImageProviderOptions,
   type ImageRequest,
   type ImageTree,
+  type ReadyImage,
 } from "../../src/hermetic/index.ts";
 import {
   KernelRandom,
@@ -205,3 +207,47 @@ export function fileIn(workspace: ImageWorkspace, place: string, text: string, e
 }
 
 export const treeOf = (...files: readonly ImageFile[]): ImageTree => ({ files, links: [], directories: [] });
+
+export const SHELL: FakeDeb = {
+  name: "dash",
+  version: "0.5-1",
+  files: [["./bin/dash", "#!dash", 0o755]],
+  fields: ["Depends: libc6 (>= 2)"],
+};
+export const LIBC: FakeDeb = {
+  name: "libc6",
+  version: "2:2.36-9",
+  files: [
+    ["./lib/x86_64-linux-gnu/libc.so.6", "libc", 0o755],
+    ["./lib64/ld.so", { link: "/lib/x86_64-linux-gnu/ld.so" }],
+  ],
+  scripts: { postinst: "update-alternatives --install /usr/bin/sh2 sh2 /bin/dash 1\n" },
+};
+
+/** Resolves and builds an image, or, below others, the first. */
+export async function make(
+  workspace: ImageWorkspace,
+  image: ImageRequest,
+  options: {
+    files?: readonly ImageFile[];
+    cacheHome?: string;
+    others?: readonly ImageRequest[];
+    offline?: boolean;
+  } = {},
+): Promise<ReadyImage> {
+  const { cacheHome = workspace.cacheHome, offline = false } = options;
+  const provider = workspace.providerIn(cacheHome, { offline });
+  const requests = [image, ...(options.others ?? [])];
+  const [resolved] = await provider.resolve(requests, {}, never);
+  const files = options.files ?? requests.flatMap(({ trees }) => trees.flatMap((tree) => tree.files));
+  return provider.build(resolved!, files, never);
+}
+
+export function failureOf(promise: Promise<unknown>): Promise<ImageError> {
+  return promise.then(
+    () => {
+      throw new Error("it did not fail");
+    },
+    (error: unknown) => error as ImageError,
+  );
+}

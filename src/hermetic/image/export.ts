@@ -14,6 +14,9 @@ export interface ExportRooms {
   readonly blobs: BlobStore;
 }
 
+/** What docker takes as a name, with a tag or without. */
+const DOCKER_REFERENCE = /^(?:[a-z0-9.-]+(?::\d+)?\/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[\w][\w.-]{0,127})?$/;
+
 const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
 
 /** A file of the export: whole, or a layer to be streamed. */
@@ -47,7 +50,8 @@ export async function exportImage(image: StoredImage, request: ExportRequest, ro
 function partsOf(image: StoredImage, request: ExportRequest): readonly Part[] {
   const manifest = plainManifest(image.config, image.layers);
   const blob = (hash: string) => `blobs/sha256/${hash}`;
-  const asked = request.tag ?? dockerName(image.name);
+  const wanted = request.tag ?? image.name;
+  const asked = DOCKER_REFERENCE.test(wanted) ? wanted : dockerName(wanted);
   const tag = asked.slice(asked.lastIndexOf("/") + 1).includes(":") ? asked : `${asked}:latest`;
   const layers = new Map(image.layers.map((layer) => [layer.diffId, layer]));
   const parts: Part[] = [

@@ -68,6 +68,8 @@ export class ImageStore {
     const place = `${this.#home}/${image.configDigest}`;
     fs.writeFile(`${directory}/image.json`, canonicalJson(image as unknown as CanonicalValue), { mode: 0o644 });
     fs.makeDirectory(`${this.#home}/specs`, 0o755);
+    // Recipes run as somebody else and must reach the root, whatever the umask was.
+    fs.setMode(this.#home, 0o755);
     // Another spec may have made the very same image, and so may another process.
     if (this.byConfig(image.configDigest) === undefined) {
       if (fs.lstat(place) !== undefined) fs.rename(place, `${directory}/replaced`);
