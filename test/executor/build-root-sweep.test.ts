@@ -34,7 +34,7 @@ describe("what is left of a build root", () => {
     ["a tree", ["in/a", "docs/x/y"], ["in", "in/a"], [tree("docs")], []],
     ["something beside an output", ["in/a", "out/b", "out/c"], ["in", "in/a", "out"], [file("out/b")], ["out/c"]],
     ["a directory of its own", ["in/a", "extra/deep/d"], ["in", "in/a"], [], ["extra/"]],
-    ["a directory in an input's place", ["in/a/x"], ["in", "in/a"], [], []],
+    ["a directory in an input's place", ["in/a/x"], ["in", "in/a"], [], ["in/a/x"]],
     ["nothing at all", [], [], [], []],
   ])("%s", async (_what, made, staged, outputs, undeclared) => {
     make(...made);
