@@ -33,10 +33,19 @@ export interface ObservedIsolation {
   readonly network: string;
   readonly uidDropped: boolean;
   readonly knownLeaks: readonly string[];
+  /** What was narrowed further; absent where nothing was. */
+  readonly hardening?: {
+    /** SHA-256 of the filter program, or `undefined` for none. */
+    readonly seccomp: string | undefined;
+    readonly aslr: "on" | "off";
+    readonly cpus: number;
+    readonly procMask: readonly string[];
+  };
 }
 
 /** `sandbox` of an execution's record. `backend` and `network` also decide the builder's id. */
 export function sandboxFacts(isolation: ObservedIsolation): ExecBody["sandbox"] {
+  const { hardening } = isolation;
   return {
     backend: isolation.backend,
     version: isolation.backendVersion,
@@ -44,5 +53,13 @@ export function sandboxFacts(isolation: ObservedIsolation): ExecBody["sandbox"] 
     network: isolation.network,
     uidDropped: isolation.uidDropped,
     leaks: isolation.knownLeaks,
+    ...(hardening === undefined
+      ? {}
+      : {
+          seccomp: hardening.seccomp ?? "none",
+          aslr: hardening.aslr,
+          cpus: String(hardening.cpus),
+          procMask: hardening.procMask,
+        }),
   };
 }
