@@ -30,7 +30,7 @@ beforeAll(async () => {
     bundle: true,
     platform: "node",
     format: "esm",
-    external: ["better-sqlite3"],
+    external: ["better-sqlite3", "dockerode"],
     outfile: program,
     logLevel: "error",
   });

@@ -16,7 +16,7 @@ export async function childScript(entry: string): Promise<string> {
     bundle: true,
     platform: "node",
     format: "esm",
-    external: ["better-sqlite3"],
+    external: ["better-sqlite3", "dockerode"],
     logLevel: "error",
     // What protobuf's own modules want from a bundle.
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
