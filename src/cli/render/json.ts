@@ -7,7 +7,12 @@ export const EVENT_VERSION = 1;
 
 /** One event as a line of JSON. A member that has no value is `null`, so that every line of a type has all members. */
 export function eventLine(event: BuildEvent): string {
-  return `${JSON.stringify({ v: EVENT_VERSION, ...event }, absentAsNull)}\n`;
+  return jsonLine(event);
+}
+
+/** Anything with a `type`, as a line among events. */
+export function jsonLine(value: { readonly type: string }): string {
+  return `${JSON.stringify({ v: EVENT_VERSION, ...value }, absentAsNull)}\n`;
 }
 
 /** One document for the verbs that answer once. */

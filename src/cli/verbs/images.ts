@@ -5,7 +5,7 @@ import type { StopSignal } from "../host.ts";
 import type { FetchListener, ImageView } from "../image-services.ts";
 import { counted, formatSize } from "../quantity.ts";
 import { imageLines, imageLockText, imageTable } from "../render/images.ts";
-import { EVENT_VERSION } from "../render/json.ts";
+import { jsonLine } from "../render/json.ts";
 import { oneLine } from "../render/sanitise.ts";
 import { build } from "./build.ts";
 
@@ -43,8 +43,8 @@ export async function imageBuild(context: Context): Promise<number> {
   const built = await services.imagesDeclared(workspaceOptions(context), args.words);
   for (const { name, at, image } of built) {
     if (args.flags.has("json")) {
-      const digest = image?.digest ?? null;
-      host.stdout.write(`${JSON.stringify({ v: EVENT_VERSION, type: "image", name, at, digest, image })}\n`);
+      const line = { type: "image", name, at, digest: image?.digest, image };
+      host.stdout.write(jsonLine(line));
     } else if (image !== undefined && !args.flags.has("quiet")) host.stdout.write(imageLines(image, paint));
   }
   return EXIT.ok;

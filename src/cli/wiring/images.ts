@@ -4,6 +4,7 @@ import type { InputFile, InputLink } from "../../executor/index.ts";
 import {
   createImageProvider,
   type GapReport,
+  ImageError,
   type ImagePart,
   type ImageProvider,
   type ImageRequest,
@@ -96,7 +97,9 @@ export function imagesOf(
       const image = resolved[resolved.length - 1];
       if (image === undefined) throw new Error(`image ${spec.name} has no chain`);
       const files = requests.flatMap(({ trees }) => trees).flatMap((tree) => tree.files);
-      const ready = await provider.build(image, files, signal);
+      const ready = await provider.build(image, files, signal).catch((error: unknown) => {
+        throw withRemedy(error);
+      });
       return {
         digest: ready.configDigest,
         report: canonicalJson(reportValue(ready.report)),
@@ -106,6 +109,12 @@ export function imagesOf(
     },
     root: (digest) => rootOf(machine, digest),
   };
+}
+
+/** Of a failed chore only the message is kept, so the remedy has to stand in it. */
+function withRemedy(error: unknown): unknown {
+  if (!(error instanceof ImageError) || error.hint === undefined) return error;
+  return new ImageError(error.code, `${error.message}; ${error.hint}`, { cause: error.cause });
 }
 
 /** Complete where it is there at all: it is put in place by a rename. */
