@@ -127,6 +127,36 @@ describe("two builds", () => {
     expect(await verdicts(checkout)).toEqual({ ledger: 0, cache: 0 });
   });
 
+  test("and a collector between its chores: what a running build uses stays", async () => {
+    checkout.begatfile(`
+dictum make { in [ a ] out [ m ] exec [[[ cat a > m ]]] }
+dictum slow { in [ m ] out [ b ] exec [[
+    echo here > ${said.path}
+    read go < ${gate.path}
+    cat m > b
+]] }
+dictum last { in [ m b ] out [ c ] exec [[[ cat m b > c ]]] }
+run make()
+run slow()
+run last()
+`);
+    checkout.write("a", "1");
+    const running = checkout.start(PLAIN);
+    await said.line();
+    const collected = await checkout.begat(["cache", "gc", "--max-size", "0", "--json"]);
+    expect(collected.status, collected.stderr).toBe(0);
+    expect((JSON.parse(collected.stdout) as { leased: number }).leased).toBeGreaterThan(0);
+    gate.send();
+    const built = await running.done;
+    expect(built.summary, built.stdout).toMatchObject({ outcome: "ok", executed: 3 });
+    expect(built.executed).toEqual(["make()", "slow()", "last()"]);
+    expect(checkout.read("c")).toBe("11");
+    // With the build gone nothing protects them any more.
+    await checkout.begat(["cache", "gc", "--max-size", "0"]);
+    expect(home.blobs()).toEqual([]);
+    expect(await verdicts(checkout)).toEqual({ ledger: 0, cache: 0 });
+  });
+
   test("a checkout that was moved is up to date", async () => {
     checkout.begatfile("dictum copy { in [ a ] out [ b ] exec [[[ cat a > b ]]] }\nrun copy()\n");
     checkout.write("a", "1");

@@ -112,6 +112,19 @@ describe("a build", () => {
     expect(checkout.read("o")).toBe("yes\n");
   });
 
+  test("a change seen by a build of one target is still a change for the others", async () => {
+    checkout.begatfile(`
+dictum copy(to) { in [ a ] out [ $to ] exec [[[ cat a > "$out" ]]] }
+apply(copy [ x y ])
+`);
+    checkout.write("a", "1");
+    await checkout.build();
+    checkout.write("a", "2");
+    expect((await checkout.build("x")).executed).toEqual(["copy(x)"]);
+    expect((await checkout.build()).executed).toEqual(["copy(y)"]);
+    expect(checkout.read("y")).toBe("2");
+  });
+
   test("a second change right after a build is not missed", async () => {
     checkout.begatfile("dictum copy { in [ a ] out [ b ] exec [[[ cp a b ]]] }\nrun copy()\n");
     checkout.write("a", "one");
