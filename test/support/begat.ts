@@ -38,6 +38,10 @@ export function begatProgram(): string {
   const folder = join(cache, `begat-${hash.digest("hex").slice(0, 16)}`);
   if (!existsSync(folder)) {
     mkdirSync(cache, { recursive: true });
+    // Of sources that are no more; nobody can still be running them.
+    for (const name of readdirSync(cache).filter((entry) => /^(begat|draft)-/.test(entry))) {
+      if (Date.now() - statSync(join(cache, name)).mtimeMs > 86_400_000) rmSync(join(cache, name), { recursive: true });
+    }
     const draft = mkdtempSync(join(cache, "draft-"));
     try {
       execFileSync(process.execPath, [join(root, "tools/bundle.mjs"), "--out", draft], { stdio: "pipe" });
