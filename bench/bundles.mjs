@@ -28,7 +28,8 @@ export async function bundleEntry(name) {
     platform: "node",
     format: "esm",
     target: "node20.19",
-    external: ["better-sqlite3"],
+    // From node_modules when they are asked for: native parts cannot be bundled.
+    external: ["better-sqlite3", "dockerode"],
     banner: {
       js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
     },

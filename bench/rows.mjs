@@ -49,8 +49,12 @@ function verdictText(row) {
 
 const HEADINGS = ["measure", "begat: median [min..max]", "peer: median [min..max]", "ratio", "goal", ""];
 
-/** The table as Markdown, readable as it stands; below it what limits the missed ones. */
-export function table(judged) {
+/**
+ * The table as Markdown, readable as it stands; below it what was not measured, and what limits the missed ones.
+ *
+ * @param {{ withLimits: boolean }} options `false` for sizes the limits do not speak of.
+ */
+export function table(judged, { withLimits }) {
   const lines = judged.map((row) => [
     row.measure,
     row.begat === undefined ? "-" : spread(row.begat, row.unit),
@@ -66,7 +70,7 @@ export function table(judged) {
   const rule = `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`;
   const notes = judged.flatMap((row) => {
     if (row.skipped !== undefined) return [`${row.measure}: not measured: ${row.skipped}`];
-    if (row.met === false) return [`${row.measure}: MISSED; limit: ${row.limit ?? "not looked into"}`];
+    if (withLimits && row.met === false) return [`${row.measure}: MISSED; limit: ${row.limit ?? "not looked into"}`];
     return [];
   });
   return [line(HEADINGS), rule, ...lines.map(line), ...(notes.length > 0 ? ["", ...notes] : [])].join("\n");

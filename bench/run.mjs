@@ -16,6 +16,7 @@ import { parseArgs } from "node:util";
 import { Arena } from "./arena.mjs";
 import { bundleBegat, OUT } from "./bundles.mjs";
 import { coldMeasures } from "./cold-measures.mjs";
+import { imageMeasures } from "./image-measures.mjs";
 import { limits } from "./limits.mjs";
 import { partMeasures } from "./part-measures.mjs";
 import { judge, table } from "./rows.mjs";
@@ -29,7 +30,7 @@ const { values: options } = parseArgs({
     begat: { type: "string" },
   },
 });
-const measures = [...partMeasures, ...coldMeasures, ...warmMeasures];
+const measures = [...partMeasures, ...coldMeasures, ...warmMeasures, ...imageMeasures];
 const chosen = measures.filter(({ name }) => options.only === undefined || options.only.includes(name));
 if (chosen.length < (options.only?.length ?? 0)) {
   console.log(`measures: ${measures.map(({ name }) => name).join(" ")}`);
@@ -77,5 +78,8 @@ async function rowsOf(measure) {
 function report() {
   const machine = `${cpus().length} x ${cpus()[0]?.model ?? "?"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}, Node ${process.version}`;
   if (options.json) console.log(JSON.stringify({ machine, quick: options.quick, rows: judged }, null, 2));
-  else console.log(`${machine}${options.quick ? " (--quick: these numbers mean nothing)" : ""}\n\n${table(judged)}`);
+  else
+    console.log(
+      `${machine}${options.quick ? " (--quick: these numbers mean nothing)" : ""}\n\n${table(judged, { withLimits: !options.quick })}`,
+    );
 }

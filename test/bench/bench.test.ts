@@ -33,6 +33,12 @@ const ROWS = [
   "one source touched, not changed",
   "null, 100 chores, new process",
   "null, 100 chores, new process, peak RSS",
+  "gcc image, packages fetched, nothing unpacked",
+  "gcc image, all packages unpacked",
+  "gcc image, nothing changed",
+  "bubblewrap over plain processes, 100 inputs, least wall",
+  "bubblewrap over plain processes, 100 inputs, CPU",
+  "1,000 inputs of 10 KB staged and removed, over none",
 ];
 
 test("every goal has a row, and nothing is left behind", { timeout: 120_000 }, () => {
