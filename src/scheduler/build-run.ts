@@ -19,7 +19,7 @@ import { Progress } from "./progress.ts";
 import { ReadyQueue, upwardRanks } from "./ready-queue.ts";
 import type { Recorder } from "./recorder.ts";
 import { ResourcePool } from "./resource-pool.ts";
-import type { BuildOptions, BuildRooms } from "./rooms.ts";
+import type { BuildOptions, BuildRooms, ChosenExecutor } from "./rooms.ts";
 import type { CheckoutState } from "./state.ts";
 import type { Selection } from "./targets.ts";
 
@@ -73,6 +73,7 @@ export class BuildRun {
     options: BuildOptions,
     recorder: Recorder,
     levels: Levels,
+    chosen: () => Promise<ChosenExecutor>,
     listener: EventListener,
     signal: AbortSignal,
   ) {
@@ -99,6 +100,7 @@ export class BuildRun {
       specs: prepared.loaded.facts.imageSpecs,
       signal,
       explanations: { left: MOST_EXPLAINED, isSkipTold: false },
+      chosen,
       turn: (chore, resources) => this.#turn(chore, resources),
       checkTurn: (chore, resources) => this.#startTurn(chore, resources),
     };
@@ -227,6 +229,7 @@ export class BuildRun {
         }
         if (this.#stopping || (ready.size === 0 && this.#toRun.length === 0)) break;
       }
+      this.#context.recorder.flush();
       await Promise.allSettled(this.#records);
       await this.#place();
     } finally {
@@ -411,7 +414,7 @@ export class BuildRun {
 
   async #run(chore: number, verdict: Executable): Promise<void> {
     try {
-      this.#executor ??= (await this.#context.rooms.executor()).executor;
+      this.#executor ??= (await this.#context.chosen()).executor;
       await this.#afterRun(
         chore,
         verdict,

@@ -7,7 +7,7 @@ import { planDryRun } from "./dry-run.ts";
 import type { BuildSummary, EventListener } from "./events.ts";
 import { checkReads } from "./freshness.ts";
 import { type Levels, wishedLevels } from "./levels.ts";
-import type { Plan } from "./plan.ts";
+import { hasImages, MeasuredExecutor } from "./measured-executor.ts";
 import { type Prepared, prepare, sourcesAmong } from "./prepare.ts";
 import { Recorder } from "./recorder.ts";
 import type { BuildOptions, BuildRooms } from "./rooms.ts";
@@ -92,16 +92,25 @@ async function buildLocked(
   const refreshed = await refreshSources(prepared, selection, rooms, listener, signal);
   if (options.dryRun) return dryRun(prepared, selection, refreshed, options, rooms, listener);
 
-  const chosen = await rooms.executor(hasImages(prepared.loaded.plan));
-  const given = { host: chosen.hostLevel, image: chosen.imageLevel };
+  const measured = new MeasuredExecutor(prepared, options, rooms);
+  const given = await measured.levels();
   const levels = wishedLevels(prepared.loaded.plan, selection.needed, given, options.minIsolation);
-  if (!options.choseExecutor) prepared.state.defaultLevels = given;
   const id = Buffer.from(rooms.random.bytes(8)).toString("hex");
   const recorder = new Recorder(id, rooms, options, () => ({
     goal: goalOf(options),
     keys: neededLabels(prepared, selection),
   }));
-  const run = new BuildRun(prepared, selection, rooms, options, recorder, levels, listener, signal);
+  const run = new BuildRun(
+    prepared,
+    selection,
+    rooms,
+    options,
+    recorder,
+    levels,
+    () => measured.chosen(),
+    listener,
+    signal,
+  );
   run.noteChanged(refreshed.changed);
   try {
     await recordIngested(recorder, prepared.ingested);
@@ -110,7 +119,7 @@ async function buildLocked(
       targets: goalOf(options),
       planned: selection.neededCount,
       jobs: options.jobs,
-      executor: chosen.executor.name,
+      executor: given.by,
       level: weakest(levels),
     };
     listener({ type: "build-started", ...started });
@@ -267,11 +276,6 @@ async function refreshSources(
     });
   }
   throw new Refusal("BUILD_REFUSED", `${refreshed.problems.length} inputs cannot be used`);
-}
-
-function hasImages(plan: Plan): boolean {
-  for (let chore = 0; chore < plan.choreCount; chore++) if (plan.has(chore, "image")) return true;
-  return false;
 }
 
 async function dryRun(

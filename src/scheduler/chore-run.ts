@@ -18,7 +18,7 @@ import { buildImage, imageRootOf } from "./image-run.ts";
 import type { Levels } from "./levels.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
-import type { BuildOptions, BuildRooms, BuiltImage, ImageSpec } from "./rooms.ts";
+import type { BuildOptions, BuildRooms, BuiltImage, ChosenExecutor, ImageSpec } from "./rooms.ts";
 import type { CheckoutState } from "./state.ts";
 
 /** How running one chore ended. */
@@ -48,6 +48,8 @@ export interface RunContext {
   readonly checker?: Pick<Checker, "enlist"> | undefined;
   /** `turn` for a run that is no part of the build's progress. */
   checkTurn(chore: number, resources: Readonly<Record<string, number>>): Promise<() => void>;
+  /** What executes; measured at the first call. */
+  chosen(): Promise<ChosenExecutor>;
   /** Waits until the chore's recipe may run; rejects with `EXECUTOR_CANCELLED` when the build is to start nothing more. */
   turn(chore: number, resources: Readonly<Record<string, number>>): Promise<() => void>;
 }

@@ -9,6 +9,11 @@ export interface Levels {
   readonly image: IsolationLevel;
 }
 
+/** Levels as they were measured, and the back end that gave them. */
+export interface MeasuredLevels extends Levels {
+  readonly by: string;
+}
+
 /** The least isolation a result of this chore must have had to count. An image is begat's own work and needs none. */
 export function requiredLevel(plan: Plan, chore: number, levels: Levels): IsolationLevel {
   if (plan.has(chore, "image")) return "none";

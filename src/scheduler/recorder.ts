@@ -78,7 +78,8 @@ export class Recorder {
     return this.#failure;
   }
 
-  async #append(entries: Entry[]): Promise<readonly Appended[]> {
+  /** @param now Does not wait for others to share its sync: somebody waits for this. */
+  async #append(entries: Entry[], now = false): Promise<readonly Appended[]> {
     const { ledger } = await this.records();
     try {
       if (this.#begun === undefined) {
@@ -99,9 +100,12 @@ export class Recorder {
         const both = ledger.append([begin, ...entries]);
         this.#begun = both.then((appended) => appended.slice(0, 1));
         this.#begun.catch(() => {});
+        if (now) this.flush();
         return (await both).slice(1);
       }
-      return await ledger.append(entries);
+      const appended = ledger.append(entries);
+      if (now) this.flush();
+      return await appended;
     } catch (error) {
       this.#failure ??= error;
       throw error;
@@ -163,6 +167,11 @@ export class Recorder {
     await this.#append([{ body, manifests: [] }]);
   }
 
+  /** Has what was appended made durable at once. What goes wrong shows where it was appended. */
+  flush(): void {
+    this.#records?.ledger.flush().catch(() => {});
+  }
+
   hit(action: Sha256, seq: number): void {
     this.#hits.set(action, seq);
   }
@@ -188,7 +197,9 @@ export class Recorder {
 
   /** Outside inputs that came in, however they did. */
   async entered(bodies: readonly IngestBody[]): Promise<void> {
-    if (bodies.length > 0) await this.#append(bodies.map((body) => ({ body, manifests: [] })));
+    if (bodies.length === 0) return;
+    const entries = bodies.map((body) => ({ body, manifests: [] }));
+    await this.#append(entries, true);
   }
 
   async end(
@@ -201,11 +212,9 @@ export class Recorder {
       const { n: count, manifest } = hitsManifest(Array.from(this.#hits, ([action, seq]) => ({ action, seq })));
       hits.push({ body: { kind: "hits", build: this.build, n: count, root: manifest.hash }, manifests: [manifest] });
     }
-    if (this.#begun === undefined) await this.#append(hits.splice(0));
+    if (this.#begun === undefined) await this.#append(hits.splice(0), true);
     const begin = (await this.#begun)?.[0]?.seq ?? 0;
-    const last = this.#append([...hits, this.#endEntry(begin, n, outcome, artifacts)]);
-    await this.#records?.ledger.flush();
-    await last;
+    await this.#append([...hits, this.#endEntry(begin, n, outcome, artifacts)], true);
   }
 
   #endEntry(

@@ -3,7 +3,7 @@ import { STAT_NUMBERS } from "../ports/index.ts";
 import type { Checkout } from "./checkout.ts";
 import { type ColumnFile, columnOf, decodeColumnFile, encodeColumnFile, StringColumn } from "./column-file.ts";
 import type { ReadSignature } from "./freshness.ts";
-import type { Levels } from "./levels.ts";
+import type { MeasuredLevels } from "./levels.ts";
 import type { Plan } from "./plan.ts";
 
 /** `scaffold`: a directory that is only there for what chores make in it; watched, but no part of the tree it is in. */
@@ -25,7 +25,7 @@ interface StateMeta {
   /** Path number of each tree whose members are listed -> range among the members. */
   readonly trees: readonly (readonly [path: number, from: number, to: number])[];
   readonly texts: Readonly<Record<string, string>>;
-  readonly defaultLevels?: Levels | undefined;
+  readonly defaultLevels?: MeasuredLevels | undefined;
 }
 
 /** Something below a tree: its own path, signature, digest and flags. */
@@ -68,7 +68,7 @@ export class CheckoutState {
   /** Identity of the host's tools, by the key of each tool set. */
   hosts: Record<string, string> = {};
   /** What recipes get when the user asks for nothing in particular; `undefined` before that was measured. */
-  defaultLevels: Levels | undefined;
+  defaultLevels: MeasuredLevels | undefined;
 
   constructor(planId: string, pathCount: number, choreCount: number) {
     this.planId = planId;
