@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Functions a file has; gcc -O1 takes some 50 ms for one file then. */
-const FUNCTIONS = 10;
+const FUNCTIONS = 6;
 
 function header(i) {
   return `#ifndef H${i}_H

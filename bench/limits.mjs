@@ -16,11 +16,12 @@ export const limits = {
   "large-cold-bubblewrap":
     "each byte is written three times (staging area, store, checkout) and hashed three times, where ninja writes it once",
   "large-restored": "each byte is copied from store to checkout and hashed on the way; the file system has no reflinks",
-  "restored-1000": "making 1,000 files, and the sandbox's canaries, which are tried although nothing is to be run",
+  "restored-1000":
+    "a wait of 200 ms for the ledger's group window; the sandbox's canaries, tried although nothing is to be run; making 1,000 files",
   "leaf-process":
-    "two waits for the ledger's group window, 60 ms each, with nothing else to do; then opening ledger, index and launcher",
+    "two waits of 200 ms for the ledger's group window, with nothing else to do; then opening ledger, index and launcher",
   "leaf-usual":
-    "two waits for the ledger's group window, 60 ms each, with nothing else to do; copying /etc and trying the canaries before the first sandbox",
+    "two waits of 200 ms for the ledger's group window, with nothing else to do; copying /etc and trying the canaries before the first sandbox",
   record:
     "Ed25519 (0.06 ms), rendering statement and record, and six small manifests a chore in random places of one B-tree",
   evaluate: "parsing and evaluation are one thread's work of 10 microseconds a dictum",
