@@ -14,7 +14,7 @@ export const rooms = {
   cache: { imports: ["base", "ports", "protocol"], packages: ["better-sqlite3"] },
   provenance: { imports: ["base", "ports", "cache"], packages: ["better-sqlite3"] },
   hermetic: { imports: ["base", "ports", "cache"], packages: ["tar-stream", "xz-decompress"] },
-  executor: { imports: ["base", "ports", "protocol", "cache", "hermetic"] },
+  executor: { imports: ["base", "ports", "protocol", "cache", "hermetic"], packages: ["dockerode"] },
   // `ports`: the engine asks for the time, stats files and logs like every other room, through what it is handed.
   scheduler: { imports: ["base", "ports", "dictum-parser", "cache", "executor", "provenance", "hermetic"] },
   "fulcrum-client": { imports: ["base", "ports", "protocol", "cache", "executor"] },

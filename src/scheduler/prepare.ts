@@ -7,7 +7,7 @@ import type { EventListener } from "./events.ts";
 import { checkReads, type ReadSignature, signRead } from "./freshness.ts";
 import type { Plan } from "./plan.ts";
 import { encodePlan, type LoadedPlan, planKey } from "./plan-file.ts";
-import type { BuildOptions, BuildRooms } from "./rooms.ts";
+import type { BuildOptions, BuildRooms, ImageSpec } from "./rooms.ts";
 import { CheckoutState, carryState } from "./state.ts";
 
 /** A plan that fits the begatfiles as they are, and what is remembered about it. */
@@ -96,6 +96,7 @@ async function evaluateAnew(
       ? carryState(before, last.plan, evaluated.plan, id)
       : new CheckoutState(id, evaluated.plan.pathCount, evaluated.plan.choreCount);
   unsettleWhereHostChanged(evaluated.plan, state, hosts);
+  unsettleWherePinsChanged(evaluated.plan, state, last?.facts.imageSpecs ?? [], imageSpecs);
   // Resolving may just have written it, so it is looked at now.
   const lock = ready.length + images.length === 0 ? [] : [signRead(checkout, "begat.lock", "file")];
   state.reads = [...evaluated.reads, ...reads, ...lock];
@@ -162,6 +163,21 @@ function unsettleWhereHostChanged(plan: Plan, state: CheckoutState, hosts: Reado
   if (changed.length === 0) return;
   for (let chore = 0; chore < plan.choreCount; chore++) {
     if (state.settled[chore] && changed.includes(toolsKey(plan.extras(chore).tools))) state.settled[chore] = 0;
+  }
+}
+
+/** The pins of an image stand in begat.lock, not in the plan: a chore that looks the same may have others. */
+function unsettleWherePinsChanged(
+  plan: Plan,
+  state: CheckoutState,
+  before: readonly ImageSpec[],
+  now: readonly ImageSpec[],
+): void {
+  const known = new Map(before.map(({ name, text }) => [name, text]));
+  const changed = new Set(now.filter(({ name, text }) => known.get(name) !== text).map(({ name }) => name));
+  if (changed.size === 0) return;
+  for (let chore = 0; chore < plan.choreCount; chore++) {
+    if (plan.has(chore, "image") && changed.has(plan.imageName(chore))) state.settled[chore] = 0;
   }
 }
 

@@ -4,19 +4,19 @@ import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync,
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { digestOf, type WorkspacePath } from "../../src/base/index.ts";
-import { FileBlobStore } from "../../src/cache/index.ts";
+import { digestOf, type WorkspacePath } from "../../../src/base/index.ts";
+import { FileBlobStore } from "../../../src/cache/index.ts";
 import {
   createBubblewrapExecutor,
   createProcessExecutor,
   type ExecutionResult,
   type Executor,
   isCacheable,
-} from "../../src/executor/index.ts";
-import { KernelRandom, NodeBulkFiles, NodeClock, NodeFileTree, NodeProcessTable } from "../../src/platform/index.ts";
-import { executionRequest } from "../support/execution-request.ts";
-import { makeHostImage } from "../support/host-image.ts";
-import { scratchDirectory } from "../support/scratch-directory.ts";
+} from "../../../src/executor/index.ts";
+import { KernelRandom, NodeBulkFiles, NodeClock, NodeFileTree, NodeProcessTable } from "../../../src/platform/index.ts";
+import { executionRequest } from "../../support/execution-request.ts";
+import { makeHostImage } from "../../support/host-image.ts";
+import { scratchDirectory } from "../../support/scratch-directory.ts";
 import { CLEAN } from "./clean-recipes.ts";
 import { CONNECT, SYSCALL, type WayOut } from "./way-out.ts";
 import { CALLS } from "./ways-of-calls.ts";

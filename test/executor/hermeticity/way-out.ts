@@ -1,4 +1,4 @@
-import type { Verdict } from "../../src/executor/index.ts";
+import type { Verdict } from "../../../src/executor/index.ts";
 
 /**
  * What becomes of a recipe at one level. `open`: it got through. `held`: it did not. `-`: depends on the machine, and

@@ -1,4 +1,4 @@
-import { type SyscallName, syscallNumber } from "../../src/executor/seccomp/syscall-numbers.ts";
+import { type SyscallName, syscallNumber } from "../../../src/executor/seccomp/syscall-numbers.ts";
 import { ways } from "./way-out.ts";
 
 const machine = process.arch === "arm64" ? "arm64" : "x64";
