@@ -234,6 +234,8 @@ export abstract class StagedExecutor implements Executor {
       }
       const durationMs = clock.monotonicMs() - began;
       const finishedAtMs = clock.nowMs();
+      // Whoever has the turn now starts its recipe first; what follows is work beside it.
+      if (endTurn !== undefined) await new Promise(setImmediate);
       if (signal.aborted) throw cancelled();
       this.#stager.checkBound(inputs.bound);
 

@@ -17,7 +17,7 @@ export interface MeasuredLevels extends Levels {
 /** The least isolation a result of this chore must have had to count. An image is begat's own work and needs none. */
 export function requiredLevel(plan: Plan, chore: number, levels: Levels): IsolationLevel {
   if (plan.has(chore, "image")) return "none";
-  return plan.imageOf(chore) === "host" ? levels.host : levels.image;
+  return plan.runsOnHost(chore) ? levels.host : levels.image;
 }
 
 /**

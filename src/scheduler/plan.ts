@@ -60,6 +60,7 @@ export class Plan {
   readonly #below = new Map<number, readonly number[]>();
   #outputTexts: readonly string[] | undefined;
   #properties: Map<string, number> | undefined;
+  readonly #isHost = new Map<number, boolean>();
   #successors: { offsets: Uint32Array; list: Uint32Array } | undefined;
 
   constructor(columns: PlanColumns, paths: StringColumn, strings: StringColumn) {
@@ -106,6 +107,17 @@ export class Plan {
   /** Of a chore that builds an image: which. */
   imageName(chore: number): string {
     return this.label(chore).slice("image(".length, -1);
+  }
+
+  /** Whether the chore's recipe runs with the host's own tools; asked for every chore of a null build. */
+  runsOnHost(chore: number): boolean {
+    const image = this.columns.image[chore] as number;
+    let isHost = this.#isHost.get(image);
+    if (isHost === undefined) {
+      isHost = this.strings.at(image) === "host";
+      this.#isHost.set(image, isHost);
+    }
+    return isHost;
   }
 
   /** The image a chore's recipe runs in; `host` for the host's own tools. */

@@ -3,6 +3,7 @@ import { STAT_NUMBERS } from "../ports/index.ts";
 import { CHECKOUT, type Checkout } from "./checkout.ts";
 import { checkReads } from "./freshness.ts";
 import { requiredLevel } from "./levels.ts";
+import { FLAG } from "./plan.ts";
 import type { LoadedPlan } from "./plan-file.ts";
 import { planKey } from "./plan-file.ts";
 import { type CheckoutState, memberSignature, PATH } from "./state.ts";
@@ -53,10 +54,11 @@ export function quickCheck(checkout: Checkout, request: QuickRequest): QuickAnsw
   const levels = wish === undefined ? state.defaultLevels : { host: wish, image: wish };
   if (levels === undefined) return no("no isolation was measured");
   for (let chore = 0; chore < plan.choreCount; chore++) {
-    if (selection.needed[chore] && !state.hasLevel(chore, requiredLevel(plan, chore, levels)))
+    if (!selection.needed[chore]) continue;
+    if (!state.settled[chore] || (flags[chore] as number) & FLAG.volatile) return no(plan.label(chore));
+    if (!state.hasLevel(chore, requiredLevel(plan, chore, levels))) {
       return no(`${plan.label(chore)} ran at a lower level`);
-    if (selection.needed[chore] && (!state.settled[chore] || (flags[chore] as number) & 1))
-      return no(plan.label(chore));
+    }
   }
   const looked = new Uint8Array(plan.pathCount);
   const numbers = new Float64Array(STAT_NUMBERS);
