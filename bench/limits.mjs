@@ -19,9 +19,8 @@ export const limits = {
   "restored-1000":
     "a wait of 200 ms for the ledger's group window; the sandbox's canaries, tried although nothing is to be run; making 1,000 files",
   "leaf-process":
-    "two waits of 200 ms for the ledger's group window, with nothing else to do; then opening ledger, index and launcher",
-  "leaf-usual":
-    "two waits of 200 ms for the ledger's group window, with nothing else to do; copying /etc and trying the canaries before the first sandbox",
+    "opening ledger and index (25 ms), starting a launcher, one recipe and one sync, beside a null build of 80 ms that is mostly Node's own start",
+  "leaf-usual": "as without a sandbox, and trying the canaries before the first one (20 to 35 ms)",
   record:
     "Ed25519 (0.06 ms), rendering statement and record, and six small manifests a chore in random places of one B-tree",
   evaluate: "parsing and evaluation are one thread's work of 10 microseconds a dictum",

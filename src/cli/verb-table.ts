@@ -72,7 +72,10 @@ export const VERBS = {
   check: {
     summary: "read the begatfiles and report every mistake",
     usage: "[NAME=VALUE...]",
-    text: ["Nothing is built, fetched or recorded. Exit 1 if there is a mistake."],
+    text: [
+      "Nothing is built or recorded; a source that was never fetched is fetched, since globs look into it.",
+      "Exit 1 if there is a mistake.",
+    ],
     options: [...OPTIONS.workspace, ...OPTIONS.json, ...OPTIONS.every],
     words: NONE,
     overrides: true,
