@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { explain, type Sha256, sha256 } from "../../src/base/index.ts";
 import type { ExportRequest, ReadyImage } from "../../src/hermetic/index.ts";
 import type { HttpAnswer, HttpClient } from "../../src/ports/index.ts";
+import { dockerdProblem, startDockerd } from "../support/dockerd.ts";
 import { fileIn, imageWorkspace, never, request, treeOf } from "./image-workspace.ts";
 import { type Entry, tarOf } from "./source-workspace.ts";
 
@@ -183,12 +184,25 @@ describe("tools of others accept the export", () => {
   });
 
   test("docker loads it under the very digest", async ({ skip }) => {
-    if (spawnSync("docker", ["info"]).status !== 0) skip("needs a docker daemon");
+    const problem = dockerdProblem();
+    if (problem !== undefined) skip(problem);
+    if (!has("docker")) skip("needs docker's client");
     const archive = await exported("docker-archive", ".tar");
-    execFileSync("docker", ["load", "--input", archive]);
-    const id = execFileSync("docker", ["image", "inspect", "--format", "{{.Id}}", "my-tool:latest"]).toString().trim();
-    expect(id).toBe(`sha256:${image.configDigest}`);
-  });
+    const directory = `${workspace.base}/dockerd`;
+    mkdirSync(directory);
+    const engine = await startDockerd(directory);
+    try {
+      const docker = (...words: string[]) =>
+        execFileSync("docker", ["--host", `unix://${engine.socket}`, ...words], {
+          stdio: ["ignore", "pipe", "ignore"],
+        });
+      docker("load", "--input", archive);
+      const id = docker("image", "inspect", "--format", "{{.Id}}", "my-tool:latest").toString().trim();
+      expect(id).toBe(`sha256:${image.configDigest}`);
+    } finally {
+      await engine.stop();
+    }
+  }, 60_000);
 });
 
 /** A registry in memory. */
