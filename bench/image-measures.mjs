@@ -128,4 +128,24 @@ export const imageMeasures = [
       return rows(samples, undefined);
     },
   },
+  {
+    name: "docker",
+    rows: ["docker-create", "docker-exec"],
+    async run(arena) {
+      const lanes = [
+        ["docker-create", "docker, a container for a chore", "create", 250],
+        ["docker-exec", "docker, a chore in a standing container", "exec", 60],
+      ];
+      const command = await bundleEntry("docker-cost");
+      return lanes.map(([name, measure, lane, most]) => {
+        const folder = arena.folder();
+        const env = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
+        const words = [folder, lane, `${arena.size(20, 1)}`];
+        const { wallMs, problem } = JSON.parse(
+          arena.processes.run([...command, ...words], { directory: folder, env }).output,
+        );
+        return { name, measure, unit: "ms", begat: wallMs, peerName: "", goal: { most }, skipped: problem };
+      });
+    },
+  },
 ];

@@ -27,4 +27,6 @@ export const limits = {
   startup: "Node's own start, and mapping the bundle with its code cache",
   "sandbox-cpu":
     "bubblewrap's own start, some 25 mounts and the namespaces' teardown; a server that forks with them in place would not pay again",
+  "docker-create":
+    "the engine's own create, start, wait and remove: four requests, and containerd and runc started for each container",
 };
