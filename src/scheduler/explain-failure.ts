@@ -20,7 +20,7 @@ export interface Surroundings {
   isFile(path: string): boolean;
   /** Label of the chore that makes each of these paths, itself or in a tree; the failed chore's own are left out. */
   makersOf(paths: ReadonlySet<string>): ReadonlyMap<string, string>;
-  /** Paths that are staged for the chore. */
+  /** Paths that are staged for the chore, or are its own outputs. */
   isDeclared(path: string): boolean;
   /** What the failed run printed. */
   readonly printed: string;
@@ -93,6 +93,12 @@ function foreignPaths(accesses: readonly FileAccess[], around: Surroundings): st
   return [...[...programs].filter((name) => !present.has(name)).map((name) => `/usr/bin/${name}`), ...others];
 }
 
+function isOwnOutput({ outputs }: ExecutionRequest, path: string): boolean {
+  return outputs.some(
+    (output) => output.path === path || (output.kind === "tree" && path.startsWith(`${output.path}/`)),
+  );
+}
+
 /**
  * Runs a chore that failed once more, traced, and says what it lacked. Nothing is recorded.
  *
@@ -138,7 +144,8 @@ export async function explainFailure(
     root: rooms.checkout.root,
     isFile: (path) => rooms.checkout.fs.stat(rooms.checkout.absolute(path))?.kind === "file",
     makersOf: (paths) => makersAmong(context, chore, paths),
-    isDeclared: (path) => staged.has(path),
+    // What it is to make itself it looks for too, and an earlier one may stand in the checkout.
+    isDeclared: (path) => staged.has(path) || isOwnOutput(request, path),
     printed: `${failed.stderr.toString()}\n${failed.stdout.toString()}`,
   });
   const told = suspects.paths.slice(0, MOST_TOLD);

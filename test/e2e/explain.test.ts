@@ -61,6 +61,13 @@ describe.skipIf(!hasStrace).each(executors)("a failure under %s", (executor) => 
     expect(failures(await build())[0]?.explanation).toBeNull();
   });
 
+  test("does not ask for what the chore is to make itself, though an earlier one stands in the checkout", async () => {
+    workspace.write("o", "made before");
+    workspace.write("x.h", "");
+    workspace.begatfile("dictum d { out [ o ] exec [[[ cat o || cat x.h >o ]]] } run d()");
+    expect(failures(await build())[0]?.explanation).toEqual([{ kind: "file", path: "x.h" }]);
+  });
+
   test("is the first run's, however the second goes", async () => {
     workspace.begatfile("dictum d { out [ o ] exec [[[ echo said; sleep 0.2; exit 3 ]]] } run d()");
     const [failure] = failures(await build());
