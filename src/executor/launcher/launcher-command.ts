@@ -119,14 +119,17 @@ export function launcherSetup(spec: LauncherSpec): string {
 
 /**
  * Shell functions for whoever is the first process of a PID namespace. `T` reads into `t` how long it has itself been
- * running on a processor, hundredths of a second: it does nothing else meanwhile, and /proc/uptime may be masked. `A` counts the living others into `a`, their names into `w`. `L` does so until they are gone or its argument's
+ * running on a processor, hundredths of a second: it does nothing else meanwhile, and /proc/uptime may be masked. `S` counts the living others into `a`, their names into `w`; one may have forked and ended between
+ * the listing and the look at it, so `A` looks again until nobody ended meanwhile. `L` does so until they are gone or its argument's
  * time has passed; then it leaves the count in `n` and names them in the report. Only built-ins: a fork could fail where
  * a fork bomb has just run.
  */
 const LEFT_BEHIND =
-  'T() { read -r l </proc/1/stat; set -- ${l##*) }; t=$((${12}+${13})); }; A() { a=0; w=; for p in /proc/[0-9]*; do [ "$p" = /proc/1 ] || ' +
-  '{ read -r l 2>/dev/null <"$p/stat" && case "$l" in *") Z "*|*") X "*) ;; ' +
-  '*) a=$((a+1)); l=${l#*(}; w="$w ${l%%)*}";; esac; }; done; }; ' +
+  "T() { read -r l </proc/1/stat; set -- ${l##*) }; t=$((${12}+${13})); }; " +
+  'S() { a=0; w=; g=0; z=0; for p in /proc/[0-9]*; do [ "$p" = /proc/1 ] || ' +
+  '{ if read -r l 2>/dev/null <"$p/stat"; then case "$l" in *") Z "*|*") X "*) z=$((z+1));; ' +
+  '*) a=$((a+1)); l=${l#*(}; w="$w ${l%%)*}";; esac; else g=1; fi; }; done; }; ' +
+  "A() { y=0; i=0; while S; [ $a = 0 ] && [ $i -lt 99 ] && { [ $g = 1 ] || [ $z != $y ]; }; do y=$z; i=$((i+1)); done; }; " +
   "L() { n=0; T; e=$((t+$1)); while A; [ $a != 0 ] && [ $t -lt $e ]; do T; done; " +
   '[ $a = 0 ] || { n=$a; echo "left $n$w" >&3; }; }';
 
