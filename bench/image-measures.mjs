@@ -41,6 +41,19 @@ class ImageBuilder extends Begat {
   }
 }
 
+/** A row for each goal `[name, measure, most ms]`, in the order of the samples. */
+function rowsFor(goals, samples, skipped) {
+  return goals.map(([name, measure, most], i) => ({
+    name,
+    measure,
+    unit: "ms",
+    begat: samples?.[i],
+    peerName: "",
+    goal: { most },
+    skipped,
+  }));
+}
+
 export const imageMeasures = [
   {
     name: "image",
@@ -51,16 +64,7 @@ export const imageMeasures = [
         ["image-cached", "gcc image, all packages unpacked", 2000],
         ["image-null", "gcc image, nothing changed", 100],
       ];
-      const rows = (samples, skipped) =>
-        goals.map(([name, measure, most], i) => ({
-          name,
-          measure,
-          unit: "ms",
-          begat: samples?.[i],
-          peerName: "",
-          goal: { most },
-          skipped,
-        }));
+      const rows = (samples, skipped) => rowsFor(goals, samples, skipped);
       if (arena.quick) return rows(undefined, "it takes 65 MB of packages");
       if (onPath("apt-get") === undefined) return rows(undefined, "there is no apt-get");
       const builder = () => {
@@ -98,16 +102,7 @@ export const imageMeasures = [
         ["sandbox-cpu", "bubblewrap over plain processes, 100 inputs, CPU", 5],
         ["staging", "1,000 inputs of 10 KB staged and removed, over none", 30],
       ];
-      const rows = (samples, skipped) =>
-        goals.map(([name, measure, most], i) => ({
-          name,
-          measure,
-          unit: "ms",
-          begat: samples?.[i],
-          peerName: "",
-          goal: { most },
-          skipped,
-        }));
+      const rows = (samples, skipped) => rowsFor(goals, samples, skipped);
       if (onPath("bwrap") === undefined) return rows(undefined, "there is no bwrap");
       if (!existsSync("/proc/self/stat")) return rows(undefined, "CPU time is read from /proc");
       const command = await bundleEntry("sandbox-cost");
