@@ -1,4 +1,5 @@
-// Bundles begat into one folder that needs only Node and better-sqlite3 beside it; dockerode too, to use Docker.
+// Bundles begat into one folder that needs only Node and better-sqlite3 beside it; dockerode too, to use Docker,
+// and @peculiar/x509, to found or join a farm.
 //
 //   node tools/bundle.mjs [--out DIR] [--entry FILE] [--no-code-cache]
 //
@@ -33,8 +34,8 @@ const { values: options } = parseArgs({
 
 /** Modules that go into a bundle of their own, in ESM. The main bundle imports them by their file's name. */
 const liveModule = /\/render\/live\.tsx$/;
-/** Native, or with native parts of its own: these stay in node_modules and are loaded when they are needed. */
-const external = ["better-sqlite3", "dockerode"];
+/** Native, with native parts of its own, or for few commands only: these stay in node_modules and are loaded when they are needed. */
+const external = ["better-sqlite3", "dockerode", "@peculiar/x509", "reflect-metadata"];
 /** Bundles that no running begat can still be using are cleared away. */
 const staleAfterMs = 60 * 60 * 1000;
 

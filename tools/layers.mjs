@@ -17,8 +17,14 @@ export const rooms = {
   executor: { imports: ["base", "ports", "protocol", "cache", "hermetic"], packages: ["dockerode"] },
   // `ports`: the engine asks for the time, stats files and logs like every other room, through what it is handed.
   scheduler: { imports: ["base", "ports", "dictum-parser", "cache", "executor", "provenance", "hermetic"] },
-  "fulcrum-client": { imports: ["base", "ports", "protocol", "cache", "executor"] },
-  fulcrum: { imports: ["base", "ports", "protocol", "cache", "executor", "provenance", "hermetic", "fulcrum-client"] },
+  "fulcrum-client": {
+    imports: ["base", "ports", "protocol", "cache", "executor"],
+    packages: ["@grpc/grpc-js", "@peculiar/x509", "reflect-metadata"],
+  },
+  fulcrum: {
+    imports: ["base", "ports", "protocol", "cache", "executor", "provenance", "hermetic", "fulcrum-client"],
+    packages: ["@grpc/grpc-js", "@peculiar/x509"],
+  },
   console: { imports: ["base", "ports", "protocol", "provenance"] },
   platform: { imports: ["base", "ports"], packages: ["chokidar"] },
   cli: { imports: "*", packages: ["ink", "react"] },
