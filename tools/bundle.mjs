@@ -35,7 +35,7 @@ const { values: options } = parseArgs({
 /** Modules that go into a bundle of their own, in ESM. The main bundle imports them by their file's name. */
 const liveModule = /\/render\/live\.tsx$/;
 /** Native, with native parts of its own, or for few commands only: these stay in node_modules and are loaded when they are needed. */
-const external = ["better-sqlite3", "dockerode", "@peculiar/x509", "reflect-metadata"];
+const external = ["better-sqlite3", "dockerode", "@grpc/grpc-js", "@peculiar/x509", "reflect-metadata"];
 /** Bundles that no running begat can still be using are cleared away. */
 const staleAfterMs = 60 * 60 * 1000;
 

@@ -38,7 +38,15 @@ export const radixRooms = {};
 export const topRooms = ["cli", "daemons"];
 
 /** Where clock, randomness, files, processes and sockets may be touched: whole rooms, or folders inside one. */
-export const edges = ["src/platform/", "src/cli/", "src/daemons/", "src/executor/"];
+export const edges = [
+  "src/platform/",
+  "src/cli/",
+  "src/daemons/",
+  "src/executor/",
+  // Where gRPC opens its sockets.
+  "src/fulcrum/wire/",
+  "src/fulcrum-client/wire/",
+];
 
 /** What stays free of them all the same: the part of `executor` that says what a chore is, apart from its back ends. */
 export const pureInsideEdges = [

@@ -22,6 +22,8 @@ export interface EncodedAction {
   readonly command: EncodedBlob;
 }
 
+const NO_SALT = new Uint8Array(0);
+
 const pairs = (list: readonly (readonly [string, string])[]): { name: string; value: string }[] =>
   list
     .map(([name, value]) => ({ name, value }))
@@ -36,8 +38,12 @@ export function encodeAction(spec: ActionSpec): EncodedAction {
   const commandBytes = Command.encode({
     arguments: [...spec.argv],
     environmentVariables: pairs(spec.env),
+    outputFiles: [],
+    outputDirectories: [],
     workingDirectory: spec.directory,
     outputPaths,
+    outputNodeProperties: [],
+    outputDirectoryFormat: 0,
   }).finish();
   const commandDigest = digestOf(commandBytes);
   const actionBytes = Action.encode({
@@ -48,6 +54,7 @@ export function encodeAction(spec: ActionSpec): EncodedAction {
         ? undefined
         : { seconds: Math.floor(spec.timeoutMs / 1000), nanos: (spec.timeoutMs % 1000) * 1_000_000 },
     doNotCache: spec.doNotCache,
+    salt: NO_SALT,
     platform: { properties: pairs(spec.platform) },
   }).finish();
   return {

@@ -1,3 +1,17 @@
 export * from "./action.ts";
 export * from "./decode.ts";
+export * as bytestream from "./generated/bytestream.ts";
+export { type FileDescriptor, fileDescriptors } from "./generated/descriptors.ts";
+export * as farm from "./generated/farm.ts";
+export { Any } from "./generated/google/protobuf/any.ts";
+export { Duration } from "./generated/google/protobuf/duration.ts";
+export { Timestamp } from "./generated/google/protobuf/timestamp.ts";
+export * as health from "./generated/health.ts";
+export * as longrunning from "./generated/longrunning.ts";
+export * as reflection from "./generated/reflection.ts";
+export * as reflectionV1alpha from "./generated/reflection-v1alpha.ts";
+export * as rpc from "./generated/rpc-status.ts";
+export * as semver from "./generated/semver.ts";
 export * from "./input-root.ts";
+export * as reapi from "./reapi.ts";
+export * from "./well-known.ts";

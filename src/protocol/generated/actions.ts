@@ -3,28 +3,25 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { Duration } from "./google/protobuf/duration.ts";
+import { Timestamp } from "./google/protobuf/timestamp.ts";
+import { UInt32Value } from "./google/protobuf/wrappers.ts";
 
 export const protobufPackage = "build.bazel.remote.execution.v2";
 
 export const protobufFileName = "actions.proto";
 
 /**
- * The part of the Remote Execution API v2 that gives a chore its key and a tree its digest.
+ * The part of the Remote Execution API v2 that gives a chore its key and a tree its digest: what is hashed.
  *
- * Field names and numbers are the published interface; the messages here are written for begat. Only what begat
- * fills in or must read back is declared. Services and the rest of the messages stand with the farm.
+ * Field names and numbers are the published interface; the text is written for begat. Services and the messages that
+ * are only sent stand in remote-execution.proto.
  */
 
 /** Names a blob: both parts must match. */
 export interface Digest {
   hash: string;
   sizeBytes: number;
-}
-
-/** Seconds and nanoseconds, laid out as google.protobuf.Duration is. */
-export interface Span {
-  seconds: number;
-  nanos: number;
 }
 
 export interface Platform {
@@ -41,9 +38,33 @@ export interface Command {
   arguments: string[];
   /** Sorted by name. */
   environmentVariables: Command_EnvironmentVariable[];
+  /** Of clients older than 2.1. Not looked at where output_paths is there. */
+  outputFiles: string[];
+  outputDirectories: string[];
+  /** Of clients older than 2.2; begat puts its own into the Action. */
+  platform?: Platform | undefined;
   workingDirectory: string;
   /** Sorted, no duplicates, relative to the working directory. */
   outputPaths: string[];
+  outputNodeProperties: string[];
+  outputDirectoryFormat: Command_OutputDirectoryFormat;
+}
+
+export const Command_OutputDirectoryFormat = {
+  TREE_ONLY: 0,
+  DIRECTORY_ONLY: 1,
+  TREE_AND_DIRECTORY: 2,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type Command_OutputDirectoryFormat =
+  typeof Command_OutputDirectoryFormat[keyof typeof Command_OutputDirectoryFormat];
+
+export namespace Command_OutputDirectoryFormat {
+  export type TREE_ONLY = typeof Command_OutputDirectoryFormat.TREE_ONLY;
+  export type DIRECTORY_ONLY = typeof Command_OutputDirectoryFormat.DIRECTORY_ONLY;
+  export type TREE_AND_DIRECTORY = typeof Command_OutputDirectoryFormat.TREE_AND_DIRECTORY;
+  export type UNRECOGNIZED = typeof Command_OutputDirectoryFormat.UNRECOGNIZED;
 }
 
 export interface Command_EnvironmentVariable {
@@ -52,27 +73,42 @@ export interface Command_EnvironmentVariable {
 }
 
 export interface Action {
-  commandDigest: Digest | undefined;
-  inputRootDigest: Digest | undefined;
-  timeout: Span | undefined;
+  commandDigest?: Digest | undefined;
+  inputRootDigest?: Digest | undefined;
+  timeout?: Duration | undefined;
   doNotCache: boolean;
-  platform: Platform | undefined;
+  salt: Uint8Array;
+  platform?: Platform | undefined;
+}
+
+export interface NodeProperty {
+  name: string;
+  value: string;
+}
+
+export interface NodeProperties {
+  /** Sorted by name. */
+  properties: NodeProperty[];
+  mtime?: Timestamp | undefined;
+  unixMode?: number | undefined;
 }
 
 export interface FileNode {
   name: string;
-  digest: Digest | undefined;
+  digest?: Digest | undefined;
   isExecutable: boolean;
+  nodeProperties?: NodeProperties | undefined;
 }
 
 export interface DirectoryNode {
   name: string;
-  digest: Digest | undefined;
+  digest?: Digest | undefined;
 }
 
 export interface SymlinkNode {
   name: string;
   target: string;
+  nodeProperties?: NodeProperties | undefined;
 }
 
 /** Each list sorted by the UTF-8 bytes of its names; a name stands once across the three. */
@@ -80,11 +116,12 @@ export interface Directory {
   files: FileNode[];
   directories: DirectoryNode[];
   symlinks: SymlinkNode[];
+  nodeProperties?: NodeProperties | undefined;
 }
 
 /** A directory output: the root and every distinct directory below it, once each. */
 export interface Tree {
-  root: Directory | undefined;
+  root?: Directory | undefined;
   children: Directory[];
 }
 
@@ -143,62 +180,15 @@ export const Digest: MessageFns<Digest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-};
 
-function createBaseSpan(): Span {
-  return { seconds: 0, nanos: 0 };
-}
-
-export const Span: MessageFns<Span> = {
-  encode(message: Span, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.seconds !== 0) {
-      writer.uint32(8).int64(message.seconds);
-    }
-    if (message.nanos !== 0) {
-      writer.uint32(16).int32(message.nanos);
-    }
-    return writer;
+  create(base?: DeepPartial<Digest>): Digest {
+    return Digest.fromPartial(base ?? {});
   },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): Span {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSpan();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
-            message.seconds = longToNumber(reader.int64());
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.nanos = reader.int32();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
+  fromPartial(object: DeepPartial<Digest>): Digest {
+    const message = createBaseDigest();
+    message.hash = object.hash ?? "";
+    message.sizeBytes = object.sizeBytes ?? 0;
+    return message;
   },
 };
 
@@ -245,6 +235,15 @@ export const Platform: MessageFns<Platform> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  create(base?: DeepPartial<Platform>): Platform {
+    return Platform.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Platform>): Platform {
+    const message = createBasePlatform();
+    message.properties = object.properties?.map((e) => Platform_Property.fromPartial(e)) || [];
+    return message;
   },
 };
 
@@ -303,10 +302,30 @@ export const Platform_Property: MessageFns<Platform_Property> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
+
+  create(base?: DeepPartial<Platform_Property>): Platform_Property {
+    return Platform_Property.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Platform_Property>): Platform_Property {
+    const message = createBasePlatform_Property();
+    message.name = object.name ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
 };
 
 function createBaseCommand(): Command {
-  return { arguments: [], environmentVariables: [], workingDirectory: "", outputPaths: [] };
+  return {
+    arguments: [],
+    environmentVariables: [],
+    outputFiles: [],
+    outputDirectories: [],
+    platform: undefined,
+    workingDirectory: "",
+    outputPaths: [],
+    outputNodeProperties: [],
+    outputDirectoryFormat: 0,
+  };
 }
 
 export const Command: MessageFns<Command> = {
@@ -317,11 +336,26 @@ export const Command: MessageFns<Command> = {
     for (const v of message.environmentVariables) {
       Command_EnvironmentVariable.encode(v!, writer.uint32(18).fork()).join();
     }
+    for (const v of message.outputFiles) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.outputDirectories) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.platform !== undefined) {
+      Platform.encode(message.platform, writer.uint32(42).fork()).join();
+    }
     if (message.workingDirectory !== "") {
       writer.uint32(50).string(message.workingDirectory);
     }
     for (const v of message.outputPaths) {
       writer.uint32(58).string(v!);
+    }
+    for (const v of message.outputNodeProperties) {
+      writer.uint32(66).string(v!);
+    }
+    if (message.outputDirectoryFormat !== 0) {
+      writer.uint32(72).int32(message.outputDirectoryFormat);
     }
     return writer;
   },
@@ -355,6 +389,30 @@ export const Command: MessageFns<Command> = {
             message.environmentVariables.push(Command_EnvironmentVariable.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.outputFiles.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.outputDirectories.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.platform = Platform.decode(reader, reader.uint32());
+            continue;
+          }
           case 6: {
             if (tag !== 50) {
               break;
@@ -371,6 +429,22 @@ export const Command: MessageFns<Command> = {
             message.outputPaths.push(reader.string());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.outputNodeProperties.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.outputDirectoryFormat = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -381,6 +455,26 @@ export const Command: MessageFns<Command> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  create(base?: DeepPartial<Command>): Command {
+    return Command.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Command>): Command {
+    const message = createBaseCommand();
+    message.arguments = object.arguments?.map((e) => e) || [];
+    message.environmentVariables =
+      object.environmentVariables?.map((e) => Command_EnvironmentVariable.fromPartial(e)) || [];
+    message.outputFiles = object.outputFiles?.map((e) => e) || [];
+    message.outputDirectories = object.outputDirectories?.map((e) => e) || [];
+    message.platform = (object.platform !== undefined && object.platform !== null)
+      ? Platform.fromPartial(object.platform)
+      : undefined;
+    message.workingDirectory = object.workingDirectory ?? "";
+    message.outputPaths = object.outputPaths?.map((e) => e) || [];
+    message.outputNodeProperties = object.outputNodeProperties?.map((e) => e) || [];
+    message.outputDirectoryFormat = object.outputDirectoryFormat ?? 0;
+    return message;
   },
 };
 
@@ -439,6 +533,16 @@ export const Command_EnvironmentVariable: MessageFns<Command_EnvironmentVariable
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
+
+  create(base?: DeepPartial<Command_EnvironmentVariable>): Command_EnvironmentVariable {
+    return Command_EnvironmentVariable.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Command_EnvironmentVariable>): Command_EnvironmentVariable {
+    const message = createBaseCommand_EnvironmentVariable();
+    message.name = object.name ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
 };
 
 function createBaseAction(): Action {
@@ -447,6 +551,7 @@ function createBaseAction(): Action {
     inputRootDigest: undefined,
     timeout: undefined,
     doNotCache: false,
+    salt: new Uint8Array(0),
     platform: undefined,
   };
 }
@@ -460,10 +565,13 @@ export const Action: MessageFns<Action> = {
       Digest.encode(message.inputRootDigest, writer.uint32(18).fork()).join();
     }
     if (message.timeout !== undefined) {
-      Span.encode(message.timeout, writer.uint32(50).fork()).join();
+      Duration.encode(message.timeout, writer.uint32(50).fork()).join();
     }
     if (message.doNotCache !== false) {
       writer.uint32(56).bool(message.doNotCache);
+    }
+    if (message.salt.length !== 0) {
+      writer.uint32(74).bytes(message.salt);
     }
     if (message.platform !== undefined) {
       Platform.encode(message.platform, writer.uint32(82).fork()).join();
@@ -505,7 +613,7 @@ export const Action: MessageFns<Action> = {
               break;
             }
 
-            message.timeout = Span.decode(reader, reader.uint32());
+            message.timeout = Duration.decode(reader, reader.uint32());
             continue;
           }
           case 7: {
@@ -514,6 +622,14 @@ export const Action: MessageFns<Action> = {
             }
 
             message.doNotCache = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.salt = reader.bytes();
             continue;
           }
           case 10: {
@@ -535,10 +651,180 @@ export const Action: MessageFns<Action> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
+
+  create(base?: DeepPartial<Action>): Action {
+    return Action.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Action>): Action {
+    const message = createBaseAction();
+    message.commandDigest = (object.commandDigest !== undefined && object.commandDigest !== null)
+      ? Digest.fromPartial(object.commandDigest)
+      : undefined;
+    message.inputRootDigest = (object.inputRootDigest !== undefined && object.inputRootDigest !== null)
+      ? Digest.fromPartial(object.inputRootDigest)
+      : undefined;
+    message.timeout = (object.timeout !== undefined && object.timeout !== null)
+      ? Duration.fromPartial(object.timeout)
+      : undefined;
+    message.doNotCache = object.doNotCache ?? false;
+    message.salt = object.salt ?? new Uint8Array(0);
+    message.platform = (object.platform !== undefined && object.platform !== null)
+      ? Platform.fromPartial(object.platform)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseNodeProperty(): NodeProperty {
+  return { name: "", value: "" };
+}
+
+export const NodeProperty: MessageFns<NodeProperty> = {
+  encode(message: NodeProperty, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeProperty {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeProperty();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<NodeProperty>): NodeProperty {
+    return NodeProperty.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NodeProperty>): NodeProperty {
+    const message = createBaseNodeProperty();
+    message.name = object.name ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseNodeProperties(): NodeProperties {
+  return { properties: [], mtime: undefined, unixMode: undefined };
+}
+
+export const NodeProperties: MessageFns<NodeProperties> = {
+  encode(message: NodeProperties, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.properties) {
+      NodeProperty.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.mtime !== undefined) {
+      Timestamp.encode(message.mtime, writer.uint32(18).fork()).join();
+    }
+    if (message.unixMode !== undefined) {
+      UInt32Value.encode({ value: message.unixMode! }, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeProperties {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeProperties();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.properties.push(NodeProperty.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.mtime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.unixMode = UInt32Value.decode(reader, reader.uint32()).value;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<NodeProperties>): NodeProperties {
+    return NodeProperties.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NodeProperties>): NodeProperties {
+    const message = createBaseNodeProperties();
+    message.properties = object.properties?.map((e) => NodeProperty.fromPartial(e)) || [];
+    message.mtime = (object.mtime !== undefined && object.mtime !== null)
+      ? Timestamp.fromPartial(object.mtime)
+      : undefined;
+    message.unixMode = object.unixMode ?? undefined;
+    return message;
+  },
 };
 
 function createBaseFileNode(): FileNode {
-  return { name: "", digest: undefined, isExecutable: false };
+  return { name: "", digest: undefined, isExecutable: false, nodeProperties: undefined };
 }
 
 export const FileNode: MessageFns<FileNode> = {
@@ -551,6 +837,9 @@ export const FileNode: MessageFns<FileNode> = {
     }
     if (message.isExecutable !== false) {
       writer.uint32(32).bool(message.isExecutable);
+    }
+    if (message.nodeProperties !== undefined) {
+      NodeProperties.encode(message.nodeProperties, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -592,6 +881,14 @@ export const FileNode: MessageFns<FileNode> = {
             message.isExecutable = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.nodeProperties = NodeProperties.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -602,6 +899,22 @@ export const FileNode: MessageFns<FileNode> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  create(base?: DeepPartial<FileNode>): FileNode {
+    return FileNode.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FileNode>): FileNode {
+    const message = createBaseFileNode();
+    message.name = object.name ?? "";
+    message.digest = (object.digest !== undefined && object.digest !== null)
+      ? Digest.fromPartial(object.digest)
+      : undefined;
+    message.isExecutable = object.isExecutable ?? false;
+    message.nodeProperties = (object.nodeProperties !== undefined && object.nodeProperties !== null)
+      ? NodeProperties.fromPartial(object.nodeProperties)
+      : undefined;
+    return message;
   },
 };
 
@@ -660,10 +973,22 @@ export const DirectoryNode: MessageFns<DirectoryNode> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
+
+  create(base?: DeepPartial<DirectoryNode>): DirectoryNode {
+    return DirectoryNode.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DirectoryNode>): DirectoryNode {
+    const message = createBaseDirectoryNode();
+    message.name = object.name ?? "";
+    message.digest = (object.digest !== undefined && object.digest !== null)
+      ? Digest.fromPartial(object.digest)
+      : undefined;
+    return message;
+  },
 };
 
 function createBaseSymlinkNode(): SymlinkNode {
-  return { name: "", target: "" };
+  return { name: "", target: "", nodeProperties: undefined };
 }
 
 export const SymlinkNode: MessageFns<SymlinkNode> = {
@@ -673,6 +998,9 @@ export const SymlinkNode: MessageFns<SymlinkNode> = {
     }
     if (message.target !== "") {
       writer.uint32(18).string(message.target);
+    }
+    if (message.nodeProperties !== undefined) {
+      NodeProperties.encode(message.nodeProperties, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -706,6 +1034,14 @@ export const SymlinkNode: MessageFns<SymlinkNode> = {
             message.target = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.nodeProperties = NodeProperties.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -717,10 +1053,23 @@ export const SymlinkNode: MessageFns<SymlinkNode> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
+
+  create(base?: DeepPartial<SymlinkNode>): SymlinkNode {
+    return SymlinkNode.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SymlinkNode>): SymlinkNode {
+    const message = createBaseSymlinkNode();
+    message.name = object.name ?? "";
+    message.target = object.target ?? "";
+    message.nodeProperties = (object.nodeProperties !== undefined && object.nodeProperties !== null)
+      ? NodeProperties.fromPartial(object.nodeProperties)
+      : undefined;
+    return message;
+  },
 };
 
 function createBaseDirectory(): Directory {
-  return { files: [], directories: [], symlinks: [] };
+  return { files: [], directories: [], symlinks: [], nodeProperties: undefined };
 }
 
 export const Directory: MessageFns<Directory> = {
@@ -733,6 +1082,9 @@ export const Directory: MessageFns<Directory> = {
     }
     for (const v of message.symlinks) {
       SymlinkNode.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.nodeProperties !== undefined) {
+      NodeProperties.encode(message.nodeProperties, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -774,6 +1126,14 @@ export const Directory: MessageFns<Directory> = {
             message.symlinks.push(SymlinkNode.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.nodeProperties = NodeProperties.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -784,6 +1144,20 @@ export const Directory: MessageFns<Directory> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  create(base?: DeepPartial<Directory>): Directory {
+    return Directory.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Directory>): Directory {
+    const message = createBaseDirectory();
+    message.files = object.files?.map((e) => FileNode.fromPartial(e)) || [];
+    message.directories = object.directories?.map((e) => DirectoryNode.fromPartial(e)) || [];
+    message.symlinks = object.symlinks?.map((e) => SymlinkNode.fromPartial(e)) || [];
+    message.nodeProperties = (object.nodeProperties !== undefined && object.nodeProperties !== null)
+      ? NodeProperties.fromPartial(object.nodeProperties)
+      : undefined;
+    return message;
   },
 };
 
@@ -842,7 +1216,26 @@ export const Tree: MessageFns<Tree> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
+
+  create(base?: DeepPartial<Tree>): Tree {
+    return Tree.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Tree>): Tree {
+    const message = createBaseTree();
+    message.root = (object.root !== undefined && object.root !== null) ? Directory.fromPartial(object.root) : undefined;
+    message.children = object.children?.map((e) => Directory.fromPartial(e)) || [];
+    return message;
+  },
 };
+
+type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
+
+export type DeepPartial<T> = T extends Builtin ? T
+  : T extends globalThis.Array<infer U> ? globalThis.Array<DeepPartial<U>>
+  : T extends ReadonlyArray<infer U> ? ReadonlyArray<DeepPartial<U>>
+  : T extends { $case: string; value: unknown } ? { $case: T["$case"]; value?: DeepPartial<T["value"]> }
+  : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
+  : Partial<T>;
 
 function longToNumber(int64: { toString(): string }): number {
   const num = globalThis.Number(int64.toString());
@@ -858,4 +1251,6 @@ function longToNumber(int64: { toString(): string }): number {
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
+  create(base?: DeepPartial<T>): T;
+  fromPartial(object: DeepPartial<T>): T;
 }
