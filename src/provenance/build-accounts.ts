@@ -31,7 +31,8 @@ export class BuildAccounts {
         const account = this.#open.get(record.build);
         if (account === undefined)
           return `${record.chore} was executed in build ${record.build}, which is not under way`;
-        account.chores.set(record.chore, record.kind);
+        // Its build counts it among the hits.
+        if (record.from?.cached !== true) account.chores.set(record.chore, record.kind);
         return undefined;
       }
       case "hits": {

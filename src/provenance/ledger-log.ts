@@ -72,5 +72,22 @@ function speaksOf(record: LedgerRecord, about: string): boolean {
       return record.files.some(({ p, d }) => fits(p, d));
     case "genesis":
       return record.keys.some(({ id }) => fits("", id));
+    case "key.endorse":
+      return fits("", record.subject.id) || fits("", record.by);
+    case "key.rotate":
+      return fits("", record.old) || fits("", record.new.id) || fits("", record.by);
+    case "key.revoke":
+      return fits("", record.id) || fits("", record.by);
+    case "quarantine":
+      return fits(record.target.is ?? "", record.target.is ?? "") || fits("", record.by);
+    case "property":
+      return record.subject === about || record.name === about || fits("", record.evidence ?? "");
+    case "checkpoint.seen":
+      return record.of.log === about || fits("", record.of.root);
+    case "release":
+    case "restore":
+    case "recovery":
+    case "rekor":
+      return false;
   }
 }

@@ -14,7 +14,7 @@ import {
 } from "./ledger-database.ts";
 import { type PinRead, pinProblem, readPin, writePin } from "./pin.ts";
 import type { GenesisBody } from "./record.ts";
-import { encodeRecord, leafHash, NO_RECORD, parseRecord, RecordError } from "./record-codec.ts";
+import { encodeRecord, leafHash, NO_RECORD, parseRecord, RecordError, type RecordPlace } from "./record-codec.ts";
 import { type GroupWindow, SqliteLedger } from "./sqlite-ledger.ts";
 
 export interface OpenLedgerOptions {
@@ -156,7 +156,8 @@ function checkHead(database: LedgerDatabase, path: string, pin: PinRead): { iden
   if (genesis.kind !== "genesis") throw tampered(`record 0 is of kind ${genesis.kind}, not genesis`);
   let before: Row | undefined;
   for (const row of rows) {
-    const record = parsed(row, tampered);
+    const place = { log: genesis.log, seq: row.seq, prev: before?.leaf.toString("hex") as Sha256 | undefined };
+    const record = parsed(row, tampered, place);
     if (record.seq !== row.seq || record.log !== genesis.log) throw tampered(`record ${row.seq} is from elsewhere`);
     const follows = before !== undefined && before.seq + 1 === row.seq;
     if (before !== undefined && (!follows || record.prev !== before.leaf.toString("hex"))) {
@@ -178,13 +179,17 @@ function checkHead(database: LedgerDatabase, path: string, pin: PinRead): { iden
   return { identity, origin: genesis.log };
 }
 
-function parsed(row: Row, tampered: (what: string) => LedgerError): ReturnType<typeof parseRecord> {
+function parsed(
+  row: Row,
+  tampered: (what: string) => LedgerError,
+  place?: RecordPlace,
+): ReturnType<typeof parseRecord> {
   if (!Buffer.isBuffer(row.bytes) || !Buffer.isBuffer(row.leaf))
     throw tampered(`record ${row.seq} is not made of bytes`);
   if (leafHash(row.bytes) !== row.leaf.toString("hex"))
     throw tampered(`record ${row.seq} does not match its leaf hash`);
   try {
-    return parseRecord(row.bytes);
+    return parseRecord(row.bytes, place);
   } catch (cause) {
     if (cause instanceof RecordError && cause.code.startsWith("RECORD_UNKNOWN")) {
       throw new LedgerError("LEDGER_FOREIGN", `the ledger was continued by a later begat (record ${row.seq})`, {

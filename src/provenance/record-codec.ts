@@ -101,7 +101,8 @@ export function encodeRecord(body: RecordBody, frame: Frame): EncodedRecord {
   });
   const problem = isRecordKind(body.kind) ? shapeProblem(body.kind, wire) : ".kind is unknown";
   if (problem !== undefined) throw new RecordError("RECORD_MALFORMED", `${body.kind} record: ${problem}`);
-  const bytes = Buffer.from(canonicalText(wire));
+  // Verbatim: whoever knows such an entry from elsewhere finds the bytes he knows.
+  const bytes = Buffer.from(canonicalText(body.kind === "rekor" ? (body.entry as unknown as Wire) : wire));
   if (bytes.length > RECORD_LIMIT_BYTES) {
     throw new RecordError(
       "RECORD_TOO_LARGE",
@@ -121,12 +122,30 @@ function fromWire(kind: LedgerRecord["kind"], wire: Wire): LedgerRecord {
   return { ...wire, props: named(wire.props) } as unknown as LedgerRecord;
 }
 
+/** Where a record stands. Only a Rekor leaf needs to be told; every other says so itself. */
+export interface RecordPlace {
+  readonly seq: number;
+  readonly log: string;
+  /** Leaf hash of the record before; 64 zeros stand for one that was not looked up. */
+  readonly prev?: Sha256 | undefined;
+}
+
+const NO_PLACE: RecordPlace = { seq: 0, log: "" };
+
+function parseRekor(entry: Wire, { seq, log, prev = NO_RECORD }: RecordPlace): LedgerRecord {
+  const record = { kind: "rekor", entry, v: 1, log, seq, prev, time: "" };
+  const problem = shapeProblem("rekor", record);
+  if (problem !== undefined) throw new RecordError("RECORD_MALFORMED", `rekor record: ${problem}`);
+  return record as unknown as LedgerRecord;
+}
+
 /**
  * Reads a record. Its one verifying rule is that writing it again gives the same bytes; then every member is checked.
  *
+ * @param place What a Rekor leaf is said to be at; of no meaning to any other.
  * @throws {RecordError} for anything else, whatever the bytes are.
  */
-export function parseRecord(bytes: Uint8Array): LedgerRecord {
+export function parseRecord(bytes: Uint8Array, place: RecordPlace = NO_PLACE): LedgerRecord {
   let wire: CanonicalValue;
   try {
     wire = parseCanonicalJson(bytes);
@@ -137,11 +156,12 @@ export function parseRecord(bytes: Uint8Array): LedgerRecord {
     throw new RecordError("RECORD_MALFORMED", "record is not an object");
   }
   const members = wire as Wire;
+  if (members.v === undefined && members.apiVersion !== undefined) return parseRekor(members, place);
   if (members.v !== 1) {
     throw new RecordError("RECORD_UNKNOWN_VERSION", `record is of version ${String(members.v)}; this begat reads 1`);
   }
   const kind = members.kind;
-  if (!isRecordKind(kind)) {
+  if (!isRecordKind(kind) || kind === "rekor") {
     throw new RecordError(
       "RECORD_UNKNOWN_KIND",
       `record is of kind ${JSON.stringify(kind)}, which this begat does not know`,

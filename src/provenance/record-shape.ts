@@ -90,10 +90,8 @@ const difference = object(
   { p: text, w: oneOf("bytes", "extra", "failed", "kind", "link", "missing", "mode") },
   { m: text, at: count, a: count, b: count, t: text },
 );
-const publicKey = object(
-  { alg: oneOf("ed25519"), id: digest, pub: base64(32), role: oneOf("log", "rnode", "root", "witness") },
-  { rnode: text },
-);
+const roles = oneOf("admin", "log", "rnode", "root", "witness");
+const publicKey = object({ alg: oneOf("ed25519"), id: digest, pub: base64(32), role: roles }, { rnode: text });
 
 const frame: Members = { log: text, prev: digest, seq: count, time: text };
 
@@ -121,7 +119,31 @@ const executed: Members = {
   key: digest,
   sig: base64(64),
 };
-const executedOptional: Members = { props: pairs, more: listReference };
+const signedContext = object({ log: text, build: text, chore: text, dictum: text, attempt: count }, { cached: truth });
+const executedOptional: Members = { props: pairs, from: signedContext, more: listReference };
+
+const nonce: Shape = (value) =>
+  typeof value === "string" && /^[0-9a-f]{32}$/.test(value) ? undefined : "is not 16 bytes in hexadecimal";
+const authority: Members = { ...frame, by: digest, at: count, before: count, nonce, bysig: base64(64) };
+const target = object({ t: oneOf("action", "digest", "image", "key", "records", "rnode") }, { is: text });
+
+const rekorDigest = object({ algorithm: oneOf("SHA2_256"), digest: base64(32) });
+const rekorSignature = object({
+  content: base64(64),
+  verifier: object({ keyDetails: oneOf("PKIX_ED25519"), publicKey: object({ rawBytes: base64(44) }) }),
+});
+const rekorVersion = oneOf("0.0.2");
+const rekorEntry: Shape = (value) =>
+  isObject(value) && value.kind === "hashedrekord"
+    ? object({
+        apiVersion: rekorVersion,
+        spec: object({ hashedRekordV002: object({ data: rekorDigest, signature: rekorSignature }) }),
+      })(value)
+    : object({
+        apiVersion: rekorVersion,
+        kind: oneOf("dsse"),
+        spec: object({ dsseV002: object({ payloadHash: rekorDigest, signatures: listOf(rekorSignature) }) }),
+      })(value);
 
 const dispositions = object({ exec: count, hit: count, fail: count, skip: count, settled: count });
 
@@ -178,6 +200,22 @@ const SHAPES: { readonly [kind in LedgerRecord["kind"]]: Shape } = {
     },
     { diff: difference },
   ),
+  "key.endorse": object({ ...authority, subject: publicKey, pop: base64(64) }),
+  "key.rotate": object({ ...authority, role: roles, old: digest, new: publicKey, pop: base64(64), until: count }),
+  "key.revoke": object({ ...authority, id: digest, fromSeq: count, reason: text }),
+  quarantine: object({ ...authority, target, fromSeq: count, reason: text }, { toSeq: count }),
+  release: object({ ...authority, of: count, reason: text }),
+  property: object({ ...authority, subject: text, name: text, value: text }, { evidence: digest }),
+  restore: object({
+    ...authority,
+    lost: object({ size: count, root: digest }),
+    size: count,
+    root: digest,
+    reason: text,
+  }),
+  recovery: object({ ...frame, size: count, reason: text }),
+  "checkpoint.seen": object({ ...frame, of: object({ log: text, size: count, root: digest }) }, { note: text }),
+  rekor: object({ entry: rekorEntry }),
 };
 
 /** Whether begat knows this kind of record. */

@@ -1,4 +1,6 @@
 import type { IsolationLevel, Sha256 } from "../base/index.ts";
+import type { CheckpointSeenBody, ControlBody, RecoveryBody } from "./control/control-record.ts";
+import type { RekorBody } from "./rekor-body.ts";
 
 /**
  * Records of the ledger, as docs/formats.md writes them down. Every record in the ledger also has `v` (1), `log`
@@ -13,7 +15,11 @@ export type RecordBody =
   | HitsBody
   | BuildEndBody
   | IngestBody
-  | ChallengeBody;
+  | ChallengeBody
+  | ControlBody
+  | RecoveryBody
+  | CheckpointSeenBody
+  | RekorBody;
 
 export interface PublicKeyEntry {
   readonly alg: "ed25519";
@@ -21,7 +27,7 @@ export interface PublicKeyEntry {
   readonly id: Sha256;
   /** The raw 32 bytes, base64. */
   readonly pub: string;
-  readonly role: "log" | "rnode" | "root" | "witness";
+  readonly role: "admin" | "log" | "rnode" | "root" | "witness";
   readonly rnode?: string;
 }
 
@@ -80,6 +86,21 @@ export interface WhyBody {
   readonly to?: string;
 }
 
+/**
+ * Where the rnode that executed thought it was, when that was not here: the statement it signed names this build of that
+ * ledger and not the one the record stands in.
+ */
+export interface SignedContext {
+  /** Origin of the ledger. */
+  readonly log: string;
+  readonly build: string;
+  readonly chore: string;
+  readonly dictum: string;
+  readonly attempt: number;
+  /** Taken over from an execution that was there already: it counts as a hit in the books of the build. */
+  readonly cached?: boolean;
+}
+
 interface ExecutedBody {
   readonly build: string;
   readonly action: Sha256;
@@ -113,6 +134,7 @@ interface ExecutedBody {
   readonly stmt: Sha256;
   readonly key: Sha256;
   readonly sig: string;
+  readonly from?: SignedContext;
   /** Set by the ledger where `out` was too long to stand in the record. */
   readonly more?: ListReference;
 }
@@ -224,7 +246,7 @@ export interface RecordFrame {
   readonly time: string;
 }
 
-/** A record as it stands in the ledger. */
+/** A record as it stands in the ledger. Of a Rekor leaf, which holds no frame, `time` is empty and the rest is from its place. */
 export type LedgerRecord = RecordBody & RecordFrame;
 
 /** The two kinds that tell of an execution. */

@@ -299,7 +299,7 @@ export class SqliteLedger implements Ledger {
     if (leaf !== row.leaf.toString("hex")) {
       throw new LedgerError("LEDGER_TAMPERED", `record ${row.seq} has leaf hash ${leaf}, not the one kept beside it`);
     }
-    return parseRecord(row.bytes);
+    return parseRecord(row.bytes, { seq: row.seq, log: this.origin });
   }
 
   #pin(): void {

@@ -1,11 +1,6 @@
 import { compareUtf8, type Sha256 } from "../base/index.ts";
 import type { ExecBody, FailBody } from "./record.ts";
-
-/**
- * Base of begat's TypeURIs. Under `.invalid` (RFC 2606), so that nobody takes it for an address: it only tells types
- * apart. Part of every signed statement, hence never to be changed.
- */
-export const TYPE_BASE = "https://begat.invalid";
+import { TYPE_BASE } from "./type-base.ts";
 
 /** What an Action says, decoded: the part of a statement that the record does not repeat. */
 export interface ActionListing {
@@ -87,7 +82,8 @@ const isoTime = (ms: number): string => new Date(ms).toISOString();
  * The in-toto statement with SLSA provenance v1 about one execution: RFC 8785 text, one line. A pure function of what the
  * ledger keeps for ever, so it is not stored: only its hash and signature are (docs/formats.md, "Statements").
  *
- * @param origin The ledger's; part of `invocationId`, which keeps a signed statement from counting in another ledger.
+ * @param origin The ledger's; part of `invocationId`, which keeps a signed statement from counting in another ledger. A
+ *   record with `from` was signed for another place, and says so: then the five members there stand in the statement.
  * @see https://slsa.dev/spec/v1.1/provenance
  */
 export function slsaStatement(facts: ExecutionFacts, listing: ActionListing, origin: string): string {
@@ -99,6 +95,7 @@ export function slsaStatement(facts: ExecutionFacts, listing: ActionListing, ori
   const properties = Object.entries(facts.props ?? {})
     .sort((a, b) => compareUtf8(a[0], b[0]))
     .map(([name, value]) => ({ name: `property:${name}`, content: Buffer.from(value).toString("base64") }));
+  const { log, build, chore, dictum, attempt } = facts.from ?? { ...facts, log: origin };
   return render({
     _type: "https://in-toto.io/Statement/v1",
     predicateType: "https://slsa.dev/provenance/v1",
@@ -107,8 +104,8 @@ export function slsaStatement(facts: ExecutionFacts, listing: ActionListing, ori
       buildDefinition: {
         buildType: `${TYPE_BASE}/buildtypes/dictum/v1`,
         externalParameters: {
-          dictum: facts.dictum,
-          chore: facts.chore,
+          dictum,
+          chore,
           command: listing.argv,
           directory: listing.directory,
           env: asObject(listing.env),
@@ -130,7 +127,7 @@ export function slsaStatement(facts: ExecutionFacts, listing: ActionListing, ori
           ...properties,
         ],
         metadata: {
-          invocationId: `${origin}#${facts.build}/${facts.action}/${facts.attempt}`,
+          invocationId: `${log}#${build}/${facts.action}/${attempt}`,
           startedOn: isoTime(facts.t0),
           finishedOn: isoTime(facts.t1),
           begat_exit: facts.exit,

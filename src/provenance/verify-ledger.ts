@@ -190,7 +190,7 @@ class Verification {
     this.#leaves = row.seq + 1;
     const { pin } = this.#options;
     if (pin?.state === "present" && row.seq === pin.pin.size - 1) this.#pinnedLeaf = leaf;
-    const record = this.#parse(row);
+    const record = this.#parse(row, prev);
     if (record === undefined) return;
     if (record.seq !== row.seq) this.add("tampered", row.seq, `the record says it is number ${record.seq}`);
     if (record.log !== this.#ledger.origin) this.add("tampered", row.seq, `the record is of ledger ${record.log}`);
@@ -201,9 +201,10 @@ class Verification {
     await this.#meaning(record, leaf);
   }
 
-  #parse(row: { readonly seq: number; readonly bytes: Buffer }): LedgerRecord | undefined {
+  #parse(row: { readonly seq: number; readonly bytes: Buffer }, prev: Sha256): LedgerRecord | undefined {
     try {
-      return takeListBack(parseRecord(row.bytes), (hash) => this.#ledger.manifest(hash));
+      const record = parseRecord(row.bytes, { seq: row.seq, log: this.#ledger.origin, prev });
+      return takeListBack(record, (hash) => this.#ledger.manifest(hash));
     } catch (error) {
       const later = error instanceof RecordError && error.code.startsWith("RECORD_UNKNOWN");
       const known = error instanceof RecordError || error instanceof LedgerError;

@@ -206,7 +206,7 @@ describe("tampering with records", () => {
 
   test("a kind or version of a later begat cannot be checked, and that is not called tampering", async () => {
     for (const [member, value] of [
-      ["kind", "key.endorse"],
+      ["kind", "key.lend"],
       ["v", 2],
     ] as const) {
       const ledger = await wholeLedger();

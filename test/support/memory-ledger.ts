@@ -74,7 +74,7 @@ export class MemoryLedger implements Ledger {
     const row = this.rows[seq];
     if (row === undefined) return undefined;
     if (leafHash(row.bytes) !== row.leaf) throw new LedgerError("LEDGER_TAMPERED", `record ${seq} was changed`);
-    return takeListBack(parseRecord(row.bytes), (hash) => this.manifest(hash));
+    return takeListBack(parseRecord(row.bytes, { seq, log: this.origin }), (hash) => this.manifest(hash));
   }
 
   manifest(hash: Sha256): Buffer | undefined {

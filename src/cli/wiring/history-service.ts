@@ -30,6 +30,7 @@ import type {
   WhyView,
   WorkspaceOptions,
 } from "../services.ts";
+import { controlLine } from "./control-line.ts";
 import type { Machine } from "./machine.ts";
 import { openHistory } from "./records.ts";
 
@@ -165,6 +166,8 @@ function lineOf(record: LedgerRecord): { subject: string; detail: string } {
       return { subject: record.chore, detail: `record ${record.of} checked: ${record.verdict}` };
     case "ingest":
       return { subject: record.name, detail: `${record.uri} ${record.version}` };
+    default:
+      return controlLine(record);
   }
 }
 
