@@ -23,7 +23,7 @@ export interface JoinRequest {
   role: string;
   /** Raw Ed25519, 32 bytes: what the rnode signs travails with. */
   signingKeyPub: Uint8Array;
-  /** Proof of possession: that key's signature over the CSR and the token. */
+  /** Proof of possession: that key's signature over the statement in docs/formats.md, "Endorsement". */
   pop: Uint8Array;
 }
 
@@ -46,6 +46,8 @@ export interface AuthorityRequest {
 export interface AuthorityReply {
   authorityDer: Uint8Array;
   ledgerOrigin: string;
+  /** The leader's clock, so that a machine with a wrong one learns by how much before it shows its token. */
+  now?: Timestamp | undefined;
 }
 
 export interface WorkerMessage {
@@ -637,7 +639,7 @@ export const AuthorityRequest: MessageFns<AuthorityRequest> = {
 };
 
 function createBaseAuthorityReply(): AuthorityReply {
-  return { authorityDer: new Uint8Array(0), ledgerOrigin: "" };
+  return { authorityDer: new Uint8Array(0), ledgerOrigin: "", now: undefined };
 }
 
 export const AuthorityReply: MessageFns<AuthorityReply> = {
@@ -647,6 +649,9 @@ export const AuthorityReply: MessageFns<AuthorityReply> = {
     }
     if (message.ledgerOrigin !== "") {
       writer.uint32(18).string(message.ledgerOrigin);
+    }
+    if (message.now !== undefined) {
+      Timestamp.encode(message.now, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -680,6 +685,14 @@ export const AuthorityReply: MessageFns<AuthorityReply> = {
             message.ledgerOrigin = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.now = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -699,6 +712,7 @@ export const AuthorityReply: MessageFns<AuthorityReply> = {
     const message = createBaseAuthorityReply();
     message.authorityDer = object.authorityDer ?? new Uint8Array(0);
     message.ledgerOrigin = object.ledgerOrigin ?? "";
+    message.now = (object.now !== undefined && object.now !== null) ? Timestamp.fromPartial(object.now) : undefined;
     return message;
   },
 };
