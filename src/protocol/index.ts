@@ -13,5 +13,6 @@ export * as reflectionV1alpha from "./generated/reflection-v1alpha.ts";
 export * as rpc from "./generated/rpc-status.ts";
 export * as semver from "./generated/semver.ts";
 export * from "./input-root.ts";
+export * from "./manifest-references.ts";
 export * as reapi from "./reapi.ts";
 export * from "./well-known.ts";
