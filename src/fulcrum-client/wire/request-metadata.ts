@@ -1,0 +1,28 @@
+import { farm, reapi } from "../../protocol/index.ts";
+
+/** Metadata in which a REAPI client says which tool, build and target a call is for. */
+export const REQUEST_METADATA_KEY = "build.bazel.remote.execution.v2.requestmetadata-bin";
+/** Metadata in which begat says for which ledger, build and chore an execution is. */
+export const TRAVAIL_CONTEXT_KEY = "radix.farm.v1.context-bin";
+
+export function requestMetadata(metadata: reapi.RequestMetadata): Record<string, Uint8Array> {
+  return { [REQUEST_METADATA_KEY]: reapi.RequestMetadata.encode(metadata).finish() };
+}
+
+export function travailContext(context: farm.TravailContext): Record<string, Uint8Array> {
+  return { [TRAVAIL_CONTEXT_KEY]: farm.TravailContext.encode(context).finish() };
+}
+
+/** The decoded message of a metadata entry; `undefined` where there is none or it does not decode. */
+export function decodeEntry<T>(
+  entry: string | Uint8Array | undefined,
+  codec: { decode(bytes: Uint8Array): T },
+): T | undefined {
+  if (!(entry instanceof Uint8Array)) return undefined;
+  try {
+    return codec.decode(entry);
+  } catch {
+    // It explains a call and decides nothing: a call is not refused for it.
+    return undefined;
+  }
+}

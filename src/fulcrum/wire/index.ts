@@ -1,0 +1,3 @@
+export type { CallContext } from "./call-context.ts";
+export * from "./server.ts";
+export type { ReportFailure } from "./server-calls.ts";
