@@ -46,11 +46,9 @@ export type ChallengeVerdict =
 
 /** Whether an endorsed rnode key signed exactly what the record says. */
 export function verifyChallenge(record: ChallengeBody & RecordFrame, keys: KeyRing): ChallengeVerdict {
-  const key = keys.get(record.key);
-  if (key === undefined || key.entry.role !== "rnode") {
-    const because = `key ${record.key.slice(0, 12)} is no endorsed rnode key`;
-    return { ok: false, reason: "unendorsed-key", because };
-  }
-  if (verifyDsse(key.publicKey, CHALLENGE_PAYLOAD, statement(record, record.log), record.sig)) return { ok: true };
+  const valid = keys.validAt(record.key, record.seq, "rnode");
+  if (!valid.ok) return { ok: false, reason: "unendorsed-key", because: valid.because };
+  if (verifyDsse(valid.key.publicKey, CHALLENGE_PAYLOAD, statement(record, record.log), record.sig))
+    return { ok: true };
   return { ok: false, reason: "bad-signature", because: `the signature is not by key ${record.key.slice(0, 12)}` };
 }

@@ -1,18 +1,12 @@
 import type { KeyObject } from "node:crypto";
-import { type Sha256, sha256 } from "../base/index.ts";
-import {
-  type DsseEnvelope,
-  dsseEnvelope,
-  IN_TOTO_PAYLOAD,
-  publicKeyFrom,
-  signDsse,
-  verifyDsse,
-  verifyDsseSoon,
-} from "./dsse.ts";
-import { type Signer, spkiOf } from "./keys.ts";
-import { type Ledger, LedgerError } from "./ledger.ts";
+import { sha256 } from "../base/index.ts";
+import type { KeyHistory } from "./control/key-history.ts";
+import { readKeyHistory } from "./control/read-history.ts";
+import { type DsseEnvelope, dsseEnvelope, IN_TOTO_PAYLOAD, signDsse, verifyDsse, verifyDsseSoon } from "./dsse.ts";
+import type { Signer } from "./keys.ts";
+import type { Ledger } from "./ledger.ts";
 import { choreKey } from "./long-lists.ts";
-import type { ExecBody, ExecutionRecord, FailBody, PublicKeyEntry, WhyBody } from "./record.ts";
+import type { ExecBody, ExecutionRecord, FailBody, WhyBody } from "./record.ts";
 import { type ActionListing, type ExecutionFacts, type InputLister, slsaStatement } from "./statement.ts";
 
 /** Longest text a record keeps of what a person or a tool said. */
@@ -87,28 +81,17 @@ export function executionEnvelope(record: ExecutionRecord, ledger: Ledger, liste
   return dsseEnvelope(IN_TOTO_PAYLOAD, regenerateStatement(record, ledger, lister), record.key, record.sig);
 }
 
-export interface EndorsedKey {
-  readonly entry: PublicKeyEntry;
-  readonly publicKey: KeyObject;
-}
-
-/** Keys the ledger itself vouches for, by key id. */
-export type KeyRing = ReadonlyMap<Sha256, EndorsedKey>;
+/** Keys the ledger itself vouches for, each for a part of it. */
+export type KeyRing = Pick<KeyHistory, "get" | "validAt">;
 
 /**
- * The keys that genesis lists. An entry whose id is not the hash of its key is no key at all.
+ * The keys of a ledger as its genesis and its control records have it. An entry whose id is not the hash of its key is no
+ * key at all.
  *
  * @throws {LedgerError} `LEDGER_TAMPERED` when there is no genesis.
  */
-export function endorsedKeys(ledger: Ledger): KeyRing {
-  const genesis = ledger.record(0);
-  if (genesis?.kind !== "genesis") throw new LedgerError("LEDGER_TAMPERED", "record 0 is not a genesis record");
-  const ring = new Map<Sha256, EndorsedKey>();
-  for (const entry of genesis.keys) {
-    if (sha256(spkiOf(Buffer.from(entry.pub, "base64"))) !== entry.id) continue;
-    ring.set(entry.id, { entry, publicKey: publicKeyFrom(entry.pub) });
-  }
-  return ring;
+export function endorsedKeys(ledger: Ledger): KeyHistory {
+  return readKeyHistory(ledger);
 }
 
 export type SignatureProblem = "unendorsed-key" | "bad-signature" | "manifest-missing";
@@ -123,11 +106,9 @@ type Unsigned =
 
 /** Everything about a record's signature but the curve arithmetic. */
 function unsigned(record: ExecutionRecord, keys: KeyRing, ledger: Ledger, lister: InputLister): Unsigned {
-  const key = keys.get(record.key);
-  if (key === undefined || key.entry.role !== "rnode") {
-    const because = `key ${record.key.slice(0, 12)} is no endorsed rnode key`;
-    return { ok: false, reason: "unendorsed-key", because };
-  }
+  const valid = keys.validAt(record.key, record.seq, "rnode");
+  if (!valid.ok) return { ok: false, reason: "unendorsed-key", because: valid.because };
+  const { key } = valid;
   let listing: ActionListing;
   try {
     listing = lister(record.action, (hash) => ledger.manifest(hash));

@@ -7,8 +7,11 @@ export type KeyErrorCode = "KEY_MISSING" | "KEY_EXPOSED" | "KEY_MALFORMED" | "KE
 
 export class KeyError extends BegatError<KeyErrorCode> {}
 
-/** `log` makes the ledger's statements about itself; `rnode` signs what this machine executed. */
-export type KeyRole = "log" | "rnode";
+/**
+ * `log` makes the ledger's statements about itself; `rnode` signs what this machine executed; `root` decides which keys
+ * count, and `admin` does in its place. A root key is needed seldom and may be kept elsewhere.
+ */
+export type KeyRole = "admin" | "log" | "rnode" | "root";
 
 /** A private key that signs and is never seen. */
 export interface Signer {

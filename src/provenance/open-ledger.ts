@@ -118,13 +118,14 @@ function makeLedger(database: LedgerDatabase, options: OpenLedgerOptions): void 
       database.exec("ROLLBACK");
       return;
     }
+    const root = ensureSigner(files, random, stateHome, "root");
     const log = ensureSigner(files, random, stateHome, "log");
     const own = ensureSigner(files, random, stateHome, "rnode", rnode);
     const origin = `local.begat.invalid/ledger/${Buffer.from(random.bytes(8)).toString("hex")}`;
     const genesis: GenesisBody = {
       kind: "genesis",
       cluster,
-      keys: [log.entry, own.entry],
+      keys: [root.entry, log.entry, own.entry],
       policy: "one machine; keys made at first use",
     };
     const { bytes, leaf } = encodeRecord(genesis, { log: origin, seq: 0, prev: NO_RECORD, atMs: clock.nowMs() });

@@ -1,7 +1,9 @@
 import { codeOf, explain, type Sha256 } from "../base/index.ts";
 import { BuildAccounts } from "./build-accounts.ts";
 import { verifyChallenge } from "./challenge.ts";
-import { endorsedKeys, type KeyRing, proveSignature } from "./execution-signing.ts";
+import { NO_KEYS } from "./control/key-history.ts";
+import { readKeyHistory } from "./control/read-history.ts";
+import { type KeyRing, proveSignature } from "./execution-signing.ts";
 import { type Ledger, LedgerError } from "./ledger.ts";
 import { parseHits, takeListBack } from "./long-lists.ts";
 import { type PinRead, pinProblem } from "./pin.ts";
@@ -117,7 +119,7 @@ class Verification {
   /** Action of each travail that may be used again, by seq: what hits may point at. */
   readonly #travails = new Map<number, Sha256>();
   readonly #checking = new Set<Promise<void>>();
-  #keys: KeyRing = new Map();
+  #keys: KeyRing = NO_KEYS;
   #leaves = 0;
   #head: Sha256 = NO_RECORD;
   #pinnedLeaf: Sha256 | undefined;
@@ -219,7 +221,9 @@ class Verification {
     if (record.kind === "genesis") {
       if (leaf !== this.#ledger.identity)
         this.add("tampered", record.seq, "genesis is not what the ledger was opened by");
-      this.#keys = endorsedKeys(this.#ledger);
+      const history = readKeyHistory(this.#ledger, true);
+      this.#keys = history;
+      for (const { verdict, seq, because } of history.problems) this.add(verdict, seq, because);
     }
     if (record.kind === "hits") this.#hits(record);
     if (record.kind === "challenge") this.#challenge(record);
@@ -231,9 +235,8 @@ class Verification {
 
   async #execution(record: ExecutionRecord): Promise<void> {
     if (!this.#options.signatures) {
-      if (this.#keys.get(record.key)?.entry.role !== "rnode") {
-        this.add("not proven", record.seq, `signed by key ${record.key.slice(0, 12)}, which is no endorsed rnode key`);
-      }
+      const valid = this.#keys.validAt(record.key, record.seq, "rnode");
+      if (!valid.ok) this.add("not proven", record.seq, valid.because);
       this.#manifest(record.seq, record.action, "action");
       return;
     }

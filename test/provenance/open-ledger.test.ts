@@ -38,7 +38,7 @@ describe("opening", () => {
     expect(first.record(0)).toMatchObject({
       kind: "genesis",
       cluster: "shire",
-      keys: [{ role: "log" }, { role: "rnode", rnode: "frodo", id: first.signer().key }],
+      keys: [{ role: "root" }, { role: "log" }, { role: "rnode", rnode: "frodo", id: first.signer().key }],
     });
     expect(first.origin).toMatch(/^local\.begat\.invalid\/ledger\/[0-9a-f]{16}$/);
     first.close();
@@ -127,7 +127,7 @@ describe("refused, and left as it is", () => {
     const [last] = [...ledger.read(8, 9)];
     ledger.close();
     const { origin: log } = ledger;
-    const record = { kind: "key.endorse", log, prev: last!.leaf, seq: 9, time: "2026-01-01T00:00:00.000Z", v: 1 };
+    const record = { kind: "key.lend", log, prev: last!.leaf, seq: 9, time: "2026-01-01T00:00:00.000Z", v: 1 };
     const bytes = Buffer.from(JSON.stringify(record));
     const leaf = leafHash(bytes);
     tamper(home, `INSERT INTO record VALUES (9, x'${bytes.toString("hex")}', x'${leaf}')`);
