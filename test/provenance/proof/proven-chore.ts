@@ -1,0 +1,110 @@
+import type { Sha256 } from "../../../src/base/index.ts";
+import {
+  type ChallengeFacts,
+  checkpointText,
+  type ExecutionRecord,
+  type ExportRequest,
+  endorsedKeys,
+  exportProof,
+  formatNote,
+  inclusionPath,
+  NOTE_KEY,
+  nodeHash,
+  type ProofExport,
+  regenerateStatement,
+  rootOf,
+  type SubtreeReader,
+  signChallenge,
+  signExecution,
+  signerFromSeed,
+  vkeyOf,
+} from "../../../src/provenance/index.ts";
+import { MemoryLedger } from "../../support/memory-ledger.ts";
+import { type ChoreSketch, listAction, sketchChore } from "../../support/recorded-chore.ts";
+
+export const log = signerFromSeed(Buffer.alloc(32, 1), "log");
+export const rnode = signerFromSeed(Buffer.alloc(32, 2), "rnode", "frodo");
+export const artifactBytes = Buffer.from("object a\n");
+
+/** The tree over the ledger's own leaves. */
+export function treeOf(ledger: MemoryLedger): SubtreeReader {
+  const subtree = (level: number, index: number): Uint8Array =>
+    level === 0
+      ? Buffer.from((ledger.rows[index] as { leaf: string }).leaf, "hex")
+      : nodeHash(subtree(level - 1, 2 * index), subtree(level - 1, 2 * index + 1));
+  return { subtree };
+}
+
+/** A ledger in memory as an export wants it. */
+export class ProvableMemoryLedger extends MemoryLedger {
+  proofOf(seq: number, size: number): Uint8Array[] {
+    return inclusionPath(seq, size, treeOf(this));
+  }
+
+  note(): { size: number; note: string } {
+    const size = this.size();
+    const text = checkpointText(this.origin, size, rootOf(size, treeOf(this)));
+    const { name, keyId } = vkeyOf(this.origin, NOTE_KEY.ed25519, Buffer.from(log.entry.pub, "base64"));
+    return { size, note: formatNote({ text, signatures: [{ name, keyId, bytes: log.sign(Buffer.from(text)) }] }) };
+  }
+}
+
+export interface ProvenSketch extends ChoreSketch {
+  /** Records before and after the execution. */
+  readonly around?: number;
+  readonly challenges?: readonly ("differ" | "match")[];
+  /** Of the outputs, the one to prove. */
+  readonly artifact?: string;
+}
+
+/** A ledger in which one chore was executed, and what an export of its artifact asks. */
+export async function provenChore(
+  sketch: ProvenSketch = {},
+): Promise<{ ledger: ProvableMemoryLedger; request: ExportRequest; seq: number }> {
+  const ledger = new ProvableMemoryLedger();
+  const others = (text: string) =>
+    Array.from({ length: sketch.around ?? 3 }, (_, i) => {
+      const other = sketchChore({ chore: `${text}(${i})`, outputs: { [`${text}${i}`]: text } });
+      return { body: signExecution(other.facts, other.listing, ledger.origin, rnode), manifests: other.manifests };
+    });
+  await ledger.append(others("before"));
+  const chore = sketchChore(sketch);
+  const body = signExecution(chore.facts, chore.listing, ledger.origin, rnode);
+  const [made] = await ledger.append([{ body, manifests: chore.manifests }]);
+  const { seq } = made!;
+  await ledger.append(others("after"));
+  const record = ledger.record(seq) as ExecutionRecord;
+  const agreeing: number[] = [];
+  for (const [i, verdict] of (sketch.challenges ?? []).entries()) {
+    const facts = { build: "c", of: seq, action: record.action, chore: record.chore, verdict, seed: i, out: [] };
+    const rest = { rnode: "frodo", level: record.level, t0: 1, t1: 2, ms: 1, ver: "0.1.0" };
+    const challenge = signChallenge({ ...facts, ...rest } as ChallengeFacts, ledger.origin, rnode);
+    const [added] = await ledger.append([{ body: challenge, manifests: [] }]);
+    agreeing.push(added!.seq);
+  }
+  const output = record.out.find(({ p }) => p === sketch.artifact) ?? record.out[0]!;
+  const request: ExportRequest = {
+    ledger: {
+      identity: ledger.identity,
+      origin: ledger.origin,
+      size: () => ledger.size(),
+      read: (from, to) => ledger.read(from, to),
+      append: (entries) => ledger.append(entries),
+      inclusion: (at, size) => ledger.proofOf(at, size),
+      checkpoint: async () => ledger.note(),
+    },
+    record,
+    statement: regenerateStatement(record, ledger, listAction),
+    listing: listAction(record.action, (hash) => ledger.manifest(hash)),
+    artifact: { path: output.p, sha256: output.d },
+    rnodeKey: endorsedKeys(ledger).get(record.key as Sha256)!.entry,
+    log,
+    rnode,
+    control: [],
+    agreeing,
+  };
+  return { ledger, request, seq };
+}
+
+export const exported = async (sketch: ProvenSketch = {}): Promise<ProofExport> =>
+  exportProof((await provenChore(sketch)).request);
