@@ -3,7 +3,7 @@ import { cosignedBytes, parseCosignature } from "../note/cosignature.ts";
 import { NOTE_KEY, NoteError, type NoteSignature, parseNote } from "../note/note.ts";
 import { type Vkey, vkeyOf } from "../note/vkey.ts";
 import { type ProofCrypto, utf8 } from "./verify-bytes.ts";
-import { countsAt, type ProvenKey } from "./verify-keys.ts";
+import { logKeysAt, type ProvenKey } from "./verify-keys.ts";
 import type { ProofPolicy } from "./verify-policy.ts";
 
 export type CheckpointRead =
@@ -42,9 +42,7 @@ export async function logSignatures(
   crypto: ProofCrypto,
 ): Promise<LogSignatures> {
   const { origin, size } = checkpoint;
-  const known = keys
-    .filter((key) => key.role === "log" && countsAt(key, size - 1))
-    .map(({ publicKey }) => vkeyOf(origin, NOTE_KEY.ed25519, publicKey));
+  const known = logKeysAt(keys, size).map(({ publicKey }) => vkeyOf(origin, NOTE_KEY.ed25519, publicKey));
   const logKeys: Vkey[] = [];
   for (const { name, keyId, bytes } of signatures.filter((line) => line.name === origin)) {
     const key = known.find((one) => one.keyId === keyId);

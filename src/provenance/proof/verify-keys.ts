@@ -1,12 +1,14 @@
 import { encodingOf, fromBase64, keyIdOf, type ProofCrypto, utf8 } from "./verify-bytes.ts";
 import { isObject, type Json, type JsonObject, jsonText } from "./verify-json.ts";
 
-/** A key as the ledger's own records vouch for it. Positions are of records: what stands at `from` and before `until` counts. */
+/** A key as the ledger's own records vouch for it. Positions are of records, whose order is the only clock. */
 export interface ProvenKey {
   readonly id: string;
   readonly publicKey: Uint8Array;
   readonly role: string;
-  readonly from: number;
+  /** Record that brought it in: it counts in records after that one, and if genesis lists it, in all. */
+  readonly since: number;
+  /** It counts in records before this one. */
   readonly until: number;
   /** Ids of the keys that brought it in, the nearest first; of a key that genesis lists, none. */
   readonly by: readonly string[];
@@ -25,8 +27,12 @@ const UNSIGNED = new Set(["bysig", "prev", "seq", "time", "v"]);
 
 const always = Number.MAX_SAFE_INTEGER;
 
-/** Whether `key` counts for what stands at `seq`. */
-export const countsAt = (key: ProvenKey, seq: number): boolean => key.from <= seq && seq < key.until;
+/** Whether `key` counts for what stands in record `seq`. */
+const countsAt = (key: ProvenKey, seq: number): boolean => (key.since === 0 || key.since < seq) && seq < key.until;
+
+/** The keys that count for a checkpoint of `size` records. */
+export const logKeysAt = (keys: readonly ProvenKey[], size: number): readonly ProvenKey[] =>
+  keys.filter(({ role, since, until }) => role === "log" && since < size && size <= until);
 
 /** The key of this id and role that counts at `seq`. */
 export function keyAt(keys: readonly ProvenKey[], id: string, role: string, seq: number): ProvenKey | undefined {
@@ -79,13 +85,23 @@ export async function keyHistory(
   control: readonly JsonObject[],
   crypto: ProofCrypto,
 ): Promise<KeyHistory> {
+  const first = await replay(genesis, control, crypto);
+  if (!first.ok) return first;
+  // An admin whose key was revoked from an earlier record on has decided nothing since; that is known only at the end.
+  const retracted = (record: JsonObject): boolean =>
+    first.keys.some(({ id, role, until }) => role === "admin" && id === record.by && until <= (record.seq as number));
+  const left = control.filter((record) => !retracted(record));
+  return left.length === control.length ? first : replay(genesis, left, crypto);
+}
+
+async function replay(genesis: JsonObject, control: readonly JsonObject[], crypto: ProofCrypto): Promise<KeyHistory> {
   const refuse = (because: string): KeyHistory => ({ ok: false, because });
   const listed = Array.isArray(genesis.keys) ? (genesis.keys as readonly Json[]) : [];
   const keys: ProvenKey[] = [];
   for (const value of listed) {
     const entry = entryOf(value, crypto);
     if (entry === undefined) return refuse("genesis lists a key whose id is not its hash");
-    keys.push({ id: entry.id, publicKey: entry.publicKey, role: entry.role, from: 0, until: always, by: [] });
+    keys.push({ id: entry.id, publicKey: entry.publicKey, role: entry.role, since: 0, until: always, by: [] });
   }
   let before = 0;
   const counted = new Set<string>();
@@ -94,10 +110,7 @@ export async function keyHistory(
     const name = `record ${seq}`;
     if (seq <= before) return refuse(`${name} does not come after record ${before}`);
     before = seq;
-    const authority = keys.find(
-      ({ id, role, from, until }) =>
-        id === record.by && (role === "root" || role === "admin") && from < seq && seq < until,
-    );
+    const authority = keyAt(keys, String(record.by), "root", seq) ?? keyAt(keys, String(record.by), "admin", seq);
     if (authority === undefined) return refuse(`${name} is by a key with no authority over keys`);
     const signed = withoutMembers(record, UNSIGNED);
     if (!(await signedAs(crypto, authority.publicKey, CONTROL_TYPE, signed, record.bysig))) {
@@ -121,7 +134,12 @@ async function takeIn(
   const cut = (id: Json | undefined, until: Json | undefined): string | undefined => {
     if (typeof until !== "number") return "does not say from where on";
     for (const [i, key] of keys.entries()) {
-      if (key.id === id && until < key.until) keys[i] = { ...key, until };
+      if (key.id !== id) continue;
+      const high = key.role === "root" || key.role === "admin";
+      if (high && authority.role !== "root") return `lets an ${authority.role} key decide about a ${key.role} key`;
+      // A root that fell could else take away what it decided itself; a rotation takes nothing back.
+      const end = key.role === "root" || record.kind === "key.rotate" ? Math.max(until, seq) : until;
+      if (end < key.until) keys[i] = { ...key, until: end };
     }
     return undefined;
   };
@@ -129,7 +147,7 @@ async function takeIn(
   const entry = entryOf(record.kind === "key.endorse" ? record.subject : record.new, crypto);
   if (entry === undefined) return "names a key whose id is not its hash";
   if (authority.role !== "root" && (entry.role === "root" || entry.role === "admin")) {
-    return `lets an ${authority.role} key endorse a ${entry.role} key`;
+    return `lets an ${authority.role} key decide about a ${entry.role} key`;
   }
   const possession = { log: record.log as string, pub: entry.pub, role: entry.role };
   const claimed = utf8(jsonText(entry.rnode === undefined ? possession : { ...possession, rnode: entry.rnode }));
@@ -144,6 +162,6 @@ async function takeIn(
     return `is of kind ${String(record.kind)}, which says nothing about keys`;
   }
   const by = [authority.id, ...authority.by];
-  keys.push({ id: entry.id, publicKey: entry.publicKey, role: entry.role, from: seq, until: always, by });
+  keys.push({ id: entry.id, publicKey: entry.publicKey, role: entry.role, since: seq, until: always, by });
   return undefined;
 }
