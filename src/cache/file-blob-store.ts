@@ -122,6 +122,23 @@ export class FileBlobStore implements BlobStore {
     return this.layout.blob(hash);
   }
 
+  /** A name of the store's own for a file that `adopt` is to make a blob of. */
+  temporaryFile(): string {
+    const path = this.#files.temporary();
+    this.#files.inDirectory(path, "store a blob", () => this.#fs.makeDirectory(this.layout.tmp));
+    return path;
+  }
+
+  /** Makes the finished file at `temporary` the blob of `digest`, which the caller has found to be its bytes' own. */
+  adopt(temporary: string, digest: Digest): void {
+    this.#settle(temporary, digest, `store a blob of ${digest.sizeBytes} bytes`);
+  }
+
+  /** Removes such a file. */
+  discard(temporary: string): void {
+    this.#files.discard(temporary);
+  }
+
   touch(hash: Sha256): void {
     this.#touch(hash, undefined);
   }

@@ -1,1 +1,3 @@
+export * from "./authority/index.ts";
+export * from "./services/index.ts";
 export * from "./wire/index.ts";
