@@ -18,6 +18,7 @@ import {
   why,
 } from "../../src/provenance/index.ts";
 import { MemoryActionIndex } from "../support/memory-action-index.ts";
+import { memoryProvIndex } from "../support/memory-index-source.ts";
 import { MemoryLedger } from "../support/memory-ledger.ts";
 import { type ChoreSketch, failed, listAction, type SketchedChore, sketchChore } from "../support/recorded-chore.ts";
 
@@ -25,11 +26,15 @@ let ledger: MemoryLedger;
 let index: MemoryActionIndex;
 let history: History;
 
-beforeEach(() => {
+beforeEach(async () => {
   ledger = new MemoryLedger();
   index = new MemoryActionIndex();
-  history = { ledger, index, keys: endorsedKeys(ledger), lister: listAction };
+  history = await historyNow();
 });
+
+async function historyNow(): Promise<History> {
+  return { ledger, index: await memoryProvIndex(ledger), keys: endorsedKeys(ledger), lister: listAction };
+}
 
 async function run(sketch: ChoreSketch | SketchedChore, fails = false): Promise<number> {
   const chore = "facts" in sketch ? sketch : sketchChore(sketch);
@@ -37,6 +42,7 @@ async function run(sketch: ChoreSketch | SketchedChore, fails = false): Promise<
   const body = signExecution(facts, chore.listing, ledger.origin, ledger.signer);
   const [appended] = await ledger.append([{ body, manifests: chore.manifests }]);
   catchUpIndex(ledger, index);
+  history = await historyNow();
   return appended!.seq;
 }
 
@@ -259,8 +265,7 @@ describe("provTree", () => {
       return { body, manifests: chore.manifests };
     });
     await ledger.append(entries);
-    catchUpIndex(ledger, index);
-    const tree = provTree(history, { path: "f300" });
+    const tree = provTree(await historyNow(), { path: "f300" });
     expect(tree.found && provSources(tree.answer).map(({ path }) => path)).toEqual(["f0"]);
   });
 

@@ -31,8 +31,8 @@ import type {
   WorkspaceOptions,
 } from "../services.ts";
 import { controlLine } from "./control-line.ts";
+import { openHistory } from "./history.ts";
 import type { Machine } from "./machine.ts";
-import { openHistory } from "./records.ts";
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
@@ -88,7 +88,7 @@ function pathIn(machine: Machine, directory: string, begatfiles: readonly string
 export async function why(machine: Machine, options: WorkspaceOptions, about: string): Promise<Proven<WhyView>> {
   const history = await openHistory(machine);
   const path = pathIn(machine, options.directory, options.begatfiles, about);
-  const isChore = history.index.history(about, 1).length > 0 || about.includes("(");
+  const isChore = history.index.executionsOf(about, 1).length > 0 || about.includes("(");
   const answer = askWhy(history, isChore ? { chore: about } : { path });
   return proven(answer, ({ execution, reason, previous, changes }) => ({
     execution: executionView(execution),

@@ -1,11 +1,9 @@
-import type { Sha256 } from "../../base/index.ts";
 import { BegatError } from "../../base/index.ts";
 import type { ActionIndex } from "../../cache/index.ts";
-import { listTree, readAction } from "../../executor/index.ts";
+import { readAction } from "../../executor/index.ts";
 import {
   catchUpIndex,
   endorsedKeys,
-  type History,
   type InputLister,
   indexedExecution,
   type Ledger,
@@ -71,23 +69,5 @@ export async function openRecords(
     rnode: machine.rnode,
     trust: trustIn(ledger),
     catchUp: () => void catchUpIndex(ledger, index),
-  };
-}
-
-/** What questions about the past are asked of; the ledger must exist. */
-export async function openHistory(machine: Machine): Promise<History & { readonly ledger: SqliteLedger }> {
-  const ledger = await openUserLedger(machine, false);
-  const { actions } = await machine.index();
-  catchUpIndex(ledger, actions);
-  return {
-    ledger,
-    index: actions,
-    keys: endorsedKeys(ledger),
-    lister,
-    seen: new Map(),
-    treeLister: (tree: Sha256, manifest) => {
-      const bytes = manifest(tree);
-      return bytes && listTree(bytes).files.map(({ path, digest }) => ({ path, digest: digest.hash }));
-    },
   };
 }

@@ -1,4 +1,4 @@
-import type { Sha256 } from "../base/index.ts";
+import type { Sha256 } from "../../base/index.ts";
 import { type Answer, type History, noAnswer } from "./evidence.ts";
 import { type ArtifactQuery, newestMaking, type Origin, OriginFinder, unknownArtifact } from "./prov-show.ts";
 

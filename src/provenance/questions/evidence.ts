@@ -1,15 +1,15 @@
-import type { Sha256 } from "../base/index.ts";
-import type { ActionIndex } from "../cache/index.ts";
-import { type KeyRing, type SignatureProblem, verifyExecution } from "./execution-signing.ts";
-import type { Ledger } from "./ledger.ts";
-import type { ExecOutput, ExecutionRecord } from "./record.ts";
-import type { ActionListing, InputLister } from "./statement.ts";
+import type { Sha256 } from "../../base/index.ts";
+import { type KeyRing, type SignatureProblem, verifyExecution } from "../execution-signing.ts";
+import type { Ledger } from "../ledger.ts";
+import type { ExecOutput, ExecutionRecord } from "../record.ts";
+import type { ActionListing, InputLister } from "../statement.ts";
+import type { ProvIndex } from "./prov-index.ts";
 
 /** What every question about the past is asked of. The index finds, the ledger answers. */
 export interface History {
   readonly ledger: Ledger;
-  /** Caught up by the caller, see `catchUpIndex`. */
-  readonly index: ActionIndex;
+  /** Of the ledger as it stands, see `openProvIndex`. */
+  readonly index: ProvIndex;
   readonly keys: KeyRing;
   readonly lister: InputLister;
   /** Evidence already looked at, by seq, for questions that come back to the same executions. */
@@ -92,14 +92,16 @@ export function makingOf(
   path: string | undefined,
   before = Number.POSITIVE_INFINITY,
 ): Making | undefined {
-  const found = history.index.producers(digest).filter(({ seq }) => seq < before);
-  const here = path === undefined ? [] : found.filter(({ outputs }) => outputs.some((output) => output.path === path));
-  for (const { seq } of [...here, ...found.filter((execution) => !here.includes(execution))]) {
+  let elsewhere: Making | undefined;
+  for (const seq of history.index.producers(digest)) {
+    if (seq >= before) continue;
     const evidence = evidenceAt(history, seq);
     if (evidence?.record.kind !== "exec") continue;
     const made = evidence.record.out.filter((output) => output.d === digest);
-    const output = made.find(({ p }) => p === path) ?? made[0];
-    if (output !== undefined) return { evidence, output };
+    const here = made.find(({ p }) => p === path);
+    if (here !== undefined) return { evidence, output: here };
+    if (made[0] !== undefined) elsewhere ??= { evidence, output: made[0] };
+    if (path === undefined && elsewhere !== undefined) return elsewhere;
   }
-  return undefined;
+  return elsewhere;
 }

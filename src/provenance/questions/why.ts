@@ -1,8 +1,8 @@
-import { compareUtf8 } from "../base/index.ts";
+import { compareUtf8 } from "../../base/index.ts";
+import { choreKey } from "../long-lists.ts";
+import type { WhyBody } from "../record.ts";
+import type { ActionListing } from "../statement.ts";
 import { type Answer, type Evidence, evidenceAt, type History, noAnswer } from "./evidence.ts";
-import { choreKey } from "./long-lists.ts";
-import type { WhyBody } from "./record.ts";
-import type { ActionListing } from "./statement.ts";
 
 /** One thing that differs between two executions. */
 export interface Change {
@@ -34,42 +34,68 @@ export interface WhyAnswer {
   readonly changes: readonly Change[];
 }
 
-/** How far back a failure is looked for: failures are not in the index. */
-const FAILURE_REACH = 50_000;
-const FAIL_KIND = Buffer.from('"kind":"fail"');
+/** Executions of one chore looked through for the one before. */
+const REACH = 64;
 
 /** Why a chore was last executed. Asked by its label or by the path of an output. */
 export function why(history: History, query: { readonly chore?: string; readonly path?: string }): Answer<WhyAnswer> {
   const { chore, path } = query;
-  const indexed =
-    chore === undefined
-      ? history.index.producersOfPath(path ?? "", 1)[0]
-      : history.index.history(choreKey(chore), 1)[0];
-  const key = chore === undefined ? indexed?.chore : choreKey(chore);
-  const failure = key === undefined ? undefined : newestFailure(history, key, indexed?.seq ?? -1);
-  const execution = failure ?? (indexed && evidenceAt(history, indexed.seq));
+  const key = chore === undefined ? choreOfPath(history, path ?? "") : choreKey(chore);
+  const execution = key === undefined ? undefined : newestOf(history, key);
   if (execution === undefined) return noAnswer(`no execution of ${chore ?? path ?? "that"} is recorded`);
-  const { record, seq } = execution;
-  const was = record.why.was ?? history.index.history(record.chore, 1_000).find((older) => older.seq < seq)?.seq;
-  const previous = was === undefined || was >= seq ? undefined : evidenceAt(history, was);
-  const changes = previous === undefined ? [] : executionChanges(previous, execution);
-  return { found: true, answer: { execution, reason: record.why, previous, changes } };
+  return { found: true, answer: explain(history, execution) };
 }
 
-/** Newest failure of a chore after record `after`. */
-function newestFailure(history: History, chore: string, after: number): Evidence | undefined {
-  const size = history.ledger.size();
-  for (let to = size; to > after + 1 && size - to < FAILURE_REACH; ) {
-    const from = Math.max(after + 1, to - 512);
-    const rows = [...history.ledger.read(from, to)].reverse();
-    for (const { seq, bytes } of rows) {
-      if (!bytes.includes(FAIL_KIND)) continue;
-      const record = history.ledger.record(seq);
-      if (record?.kind === "fail" && record.chore === chore) return evidenceAt(history, seq);
-    }
-    to = from;
+/** The chore that made what stands at a path; by its label, under which its failures stand too. */
+function choreOfPath(history: History, path: string): string | undefined {
+  for (const seq of history.index.producersOfPath(path, REACH)) {
+    const record = evidenceAt(history, seq)?.record;
+    if (record?.out.some(({ p }) => p === path)) return record.chore;
   }
   return undefined;
+}
+
+function newestOf(history: History, chore: string, kind?: "exec", before?: number): Evidence | undefined {
+  for (const seq of history.index.executionsOf(chore, REACH, before)) {
+    const evidence = evidenceAt(history, seq);
+    if (evidence?.record.chore === chore && (kind === undefined || evidence.record.kind === kind)) return evidence;
+  }
+  return undefined;
+}
+
+function explain(history: History, execution: Evidence): WhyAnswer {
+  const { record, seq } = execution;
+  const { was } = record.why;
+  const named = was !== undefined && was < seq ? evidenceAt(history, was) : undefined;
+  const previous = named ?? newestOf(history, record.chore, "exec", seq);
+  const changes = previous === undefined ? [] : executionChanges(previous, execution);
+  return { execution, reason: record.why, previous, changes };
+}
+
+export interface WhyRebuiltOptions {
+  /** Executions from this record on; absent: all. */
+  readonly since?: number;
+  /** Executions at most. */
+  readonly limit: number;
+}
+
+/** Why each chore of a dictum (or one chore, by its label) was executed, again and again; newest first. */
+export function whyRebuilt(history: History, about: string, options: WhyRebuiltOptions): Answer<readonly WhyAnswer[]> {
+  const { since = 0, limit } = options;
+  const chores = about.includes("(") ? [choreKey(about)] : history.index.choresOf(about, 100_000);
+  const found: { readonly seq: number; readonly chore: string }[] = [];
+  for (const chore of chores) {
+    for (const seq of history.index.executionsOf(chore, limit)) if (seq >= since) found.push({ seq, chore });
+  }
+  found.sort((a, b) => b.seq - a.seq);
+  const answers: WhyAnswer[] = [];
+  for (const { seq, chore } of found.slice(0, limit)) {
+    const execution = evidenceAt(history, seq);
+    if (execution?.record.chore === chore) answers.push(explain(history, execution));
+  }
+  if (answers.length > 0) return { found: true, answer: answers };
+  if (chores.length > 0) return noAnswer(`nothing of ${about} was executed since record ${since}`);
+  return noAnswer(`no execution of ${about} is recorded`);
 }
 
 /** What differs between two executions, field by field: what went in, then what came out. */

@@ -1,6 +1,6 @@
-import type { Sha256 } from "../base/index.ts";
-import type { Ledger } from "./ledger.ts";
-import type { LedgerRecord } from "./record.ts";
+import type { Sha256 } from "../../base/index.ts";
+import type { Ledger } from "../ledger.ts";
+import type { LedgerRecord } from "../record.ts";
 
 export interface LogFilter {
   /** Kinds of records; absent or empty: all. */

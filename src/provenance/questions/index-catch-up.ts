@@ -1,8 +1,8 @@
-import type { Sha256 } from "../base/index.ts";
-import type { ActionIndex, IndexedExecution } from "../cache/index.ts";
-import type { Ledger } from "./ledger.ts";
-import { toRecordedOutput } from "./outputs.ts";
-import type { ChallengeBody, ExecBody } from "./record.ts";
+import type { Sha256 } from "../../base/index.ts";
+import type { ActionIndex, IndexedExecution } from "../../cache/index.ts";
+import type { Ledger } from "../ledger.ts";
+import { toRecordedOutput } from "../outputs.ts";
+import type { ChallengeBody, ExecBody } from "../record.ts";
 
 /** Executions handed to the index in one transaction. */
 const BATCH = 5_000;

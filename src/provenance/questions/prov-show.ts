@@ -1,6 +1,6 @@
-import type { Sha256 } from "../base/index.ts";
+import type { Sha256 } from "../../base/index.ts";
+import type { IngestBody, RecordFrame } from "../record.ts";
 import { type Answer, evidenceAt, type History, leafAt, type Making, makingOf, noAnswer } from "./evidence.ts";
-import type { IngestBody, RecordFrame } from "./record.ts";
 
 /** What is asked about. With both, the digest decides and the path tells equal artifacts apart. */
 export interface ArtifactQuery {
@@ -52,7 +52,7 @@ export function provShow(history: History, query: ArtifactQuery): Answer<ProvAns
 export function newestMaking(history: History, query: ArtifactQuery): Making | undefined {
   if (query.digest !== undefined) return makingOf(history, query.digest, query.path);
   if (query.path === undefined) return undefined;
-  for (const { seq } of history.index.producersOfPath(query.path, 8)) {
+  for (const seq of history.index.producersOfPath(query.path, 8)) {
     const evidence = evidenceAt(history, seq);
     const output = evidence?.record.out.find(({ p }) => p === query.path);
     if (evidence !== undefined && output !== undefined) return { evidence, output };
@@ -77,11 +77,10 @@ export function unknownArtifact(history: History, query: ArtifactQuery): Answer<
   );
 }
 
-/** Finds where inputs came from; remembers what outside inputs the ledger took in. */
+/** Finds where inputs came from; remembers what it looked at. */
 export class OriginFinder {
   readonly #history: History;
   readonly #trees = new Map<Sha256, ReadonlyMap<string, Sha256> | undefined>();
-  #ingested: ReadonlyMap<Sha256, number> | undefined;
 
   constructor(history: History) {
     this.#history = { seen: new Map(), ...history };
@@ -95,15 +94,16 @@ export class OriginFinder {
     return ingested === undefined || ingested.seq >= before ? { kind: "source" } : { kind: "ingest", ...ingested };
   }
 
-  /** The `ingest` record that brought this file or tree in. Ingests are few; they are looked for once. */
+  /** The newest `ingest` record that brought this file or tree in. */
   ingested(digest: Sha256): { seq: number; leaf: Sha256; record: IngestBody & RecordFrame } | undefined {
-    this.#ingested ??= ingestedFiles(this.#history);
-    const seq = this.#ingested.get(digest);
-    if (seq === undefined) return undefined;
-    const record = this.#history.ledger.record(seq);
-    const leaf = leafAt(this.#history.ledger, seq);
-    if (record?.kind !== "ingest" || leaf === undefined) return undefined;
-    return { seq, leaf, record };
+    const { ledger, index } = this.#history;
+    for (const seq of index.ingests(digest)) {
+      const record = ledger.record(seq);
+      const leaf = leafAt(ledger, seq);
+      if (record?.kind !== "ingest" || leaf === undefined) continue;
+      if (record.tree === digest || record.files.some(({ d }) => d === digest)) return { seq, leaf, record };
+    }
+    return undefined;
   }
 
   /** A file of a directory that an execution made as one tree. Believed only where the tree's own listing has it. */
@@ -111,12 +111,11 @@ export class OriginFinder {
     if (this.#history.treeLister === undefined) return undefined;
     for (let slash = path.lastIndexOf("/"); slash > 0; slash = path.lastIndexOf("/", slash - 1)) {
       const directory = path.slice(0, slash);
-      for (const { seq, outputs } of this.#history.index.producersOfPath(directory, 8)) {
-        const tree = outputs.find((output) => output.path === directory && output.kind === "tree");
-        if (tree === undefined || seq >= before) continue;
-        if (this.#filesOf(tree.digest.hash)?.get(path.slice(slash + 1)) !== digest) continue;
-        const making = makingOf(this.#history, tree.digest.hash, directory, seq + 1);
-        if (making !== undefined) return making;
+      for (const seq of this.#history.index.producersOfPath(directory, 8, before)) {
+        const evidence = evidenceAt(this.#history, seq);
+        const tree = evidence?.record.out.find(({ p, m }) => p === directory && m === "t");
+        if (evidence === undefined || tree === undefined) continue;
+        if (this.#filesOf(tree.d)?.get(path.slice(slash + 1)) === digest) return { evidence, output: tree };
       }
     }
     return undefined;
@@ -130,18 +129,4 @@ export class OriginFinder {
     }
     return this.#trees.get(tree);
   }
-}
-
-const INGEST_KIND = Buffer.from('"kind":"ingest"');
-
-function ingestedFiles({ ledger }: History): ReadonlyMap<Sha256, number> {
-  const seqs = new Map<Sha256, number>();
-  for (const { seq, bytes } of ledger.read(0, ledger.size())) {
-    if (!bytes.includes(INGEST_KIND)) continue;
-    const record = ledger.record(seq);
-    if (record?.kind !== "ingest") continue;
-    for (const { d } of record.files) seqs.set(d, seq);
-    if (record.tree !== undefined) seqs.set(record.tree, seq);
-  }
-  return seqs;
 }

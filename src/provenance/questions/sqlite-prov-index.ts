@@ -1,0 +1,154 @@
+import type BetterSqlite from "better-sqlite3";
+import type { Sha256 } from "../../base/index.ts";
+import { keyOf } from "./index-filler.ts";
+import { TRAIT } from "./index-schema.ts";
+import type { ProvIndex } from "./prov-index.ts";
+
+/** Directories within directories; a ring cannot be made, but a damaged table can say anything. */
+const DEEPEST = 256;
+
+const numbers = (rows: unknown[]): readonly number[] =>
+  (rows as unknown[]).filter((row) => Number.isSafeInteger(row)) as number[];
+
+/** The tables of `prov.db`, asked. */
+export class SqliteProvIndex implements ProvIndex {
+  readonly size: number;
+  readonly #database: BetterSqlite.Database;
+  readonly #statements = new Map<string, BetterSqlite.Statement>();
+
+  constructor(database: BetterSqlite.Database, size: number) {
+    this.#database = database;
+    this.size = size;
+  }
+
+  /** The index as it was when the ledger had `size` records. */
+  at(size: number): SqliteProvIndex {
+    return new SqliteProvIndex(this.#database, Math.min(size, this.size));
+  }
+
+  #all(sql: string, ...values: (number | string)[]): readonly number[] {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql).pluck();
+      this.#statements.set(sql, statement);
+    }
+    return numbers(statement.all(...values));
+  }
+
+  #word(text: string): number {
+    return this.#all("SELECT id FROM word WHERE text = ?", text)[0] ?? -1;
+  }
+
+  producers(hash: Sha256, before = this.size): readonly number[] {
+    const sql = "SELECT seq FROM made WHERE artifact = ? AND seq < ? ORDER BY seq DESC";
+    return this.#all(sql, keyOf(hash), before);
+  }
+
+  producersOfPath(path: string, limit: number, before = this.size): readonly number[] {
+    const sql =
+      "SELECT seq FROM makes JOIN of_chore USING (chore) WHERE path = ? AND seq < ? ORDER BY seq DESC LIMIT ?";
+    return this.#all(sql, this.#word(path), before, limit);
+  }
+
+  executionsOf(chore: string, limit: number, before = this.size): readonly number[] {
+    const sql = "SELECT seq FROM of_chore WHERE chore = ? AND seq < ? ORDER BY seq DESC LIMIT ?";
+    return this.#all(sql, this.#word(chore), before, limit);
+  }
+
+  choresOf(dictum: string, limit: number): readonly string[] {
+    const sql =
+      "SELECT text FROM word WHERE text >= ? AND text < ? AND EXISTS (SELECT 1 FROM of_chore WHERE chore = word.id) ORDER BY text LIMIT ?";
+    // ")" follows "(": every label of the dictum lies between.
+    const rows = this.#database.prepare(sql).pluck().all(`${dictum}(`, `${dictum})`, limit);
+    return rows.filter((row): row is string => typeof row === "string");
+  }
+
+  executionsOfAction(action: Sha256, before = this.size): readonly number[] {
+    const sql = "SELECT seq FROM of_action WHERE action = ? AND seq < ? ORDER BY seq DESC";
+    return this.#all(sql, keyOf(action), before);
+  }
+
+  executionsOfImage(image: string, before = this.size): readonly number[] {
+    const sql = "SELECT seq FROM execution WHERE image = ? AND seq < ? ORDER BY seq DESC";
+    return this.#all(sql, this.#word(image), before);
+  }
+
+  executionsOfRnode(rnode: string, before = this.size): readonly number[] {
+    const sql = "SELECT seq FROM execution WHERE rnode = ? AND seq < ? ORDER BY seq DESC";
+    return this.#all(sql, this.#word(rnode), before);
+  }
+
+  executionsOfKey(key: Sha256, before = this.size): readonly number[] {
+    const sql = "SELECT seq FROM execution WHERE key = ? AND seq < ? ORDER BY seq DESC";
+    return this.#all(sql, keyOf(key), before);
+  }
+
+  consumers(artifact: number, from: number, before = this.size): readonly number[] {
+    const seqs = new Set<number>();
+    const seen = new Set([artifact]);
+    let level = [artifact];
+    for (let depth = 0; level.length > 0 && depth < DEEPEST; depth++) {
+      const next: number[] = [];
+      for (const key of level) {
+        if (depth > 0) {
+          for (const seq of this.#all(
+            "SELECT seq FROM of_root WHERE root = ? AND seq > ? AND seq < ?",
+            key,
+            from,
+            before,
+          ))
+            seqs.add(seq);
+        }
+        for (const outside of this.#all("SELECT outside FROM holds WHERE inside = ?", key)) {
+          if (seen.has(outside)) continue;
+          seen.add(outside);
+          next.push(outside);
+        }
+      }
+      level = next;
+    }
+    return [...seqs].sort((a, b) => a - b);
+  }
+
+  outputsOf(seq: number): readonly number[] {
+    const own = this.#all("SELECT artifact FROM output WHERE seq = ?", seq);
+    const inside = own.flatMap((tree) => this.#all("SELECT artifact FROM tree_file WHERE tree = ?", tree));
+    return inside.length === 0 ? own : [...own, ...inside];
+  }
+
+  ingests(hash: Sha256, before = this.size): readonly number[] {
+    const sql = "SELECT seq FROM ingested WHERE artifact = ? AND seq < ? ORDER BY seq DESC";
+    return this.#all(sql, keyOf(hash), before);
+  }
+
+  challengesOf(seq: number, before = this.size): readonly number[] {
+    return this.#all("SELECT seq FROM challenged WHERE travail = ? AND seq < ? ORDER BY seq", seq, before);
+  }
+
+  build(name: string): { readonly begin: number; readonly end: number | undefined } | undefined {
+    const [begin] = this.#all("SELECT seq FROM build WHERE name = ? AND ended = 0 ORDER BY seq", name);
+    const [end] = this.#all("SELECT seq FROM build WHERE name = ? AND ended = 1 ORDER BY seq", name);
+    return begin === undefined ? undefined : { begin, end };
+  }
+
+  counts(before = this.size): { readonly executions: number; readonly complete: number } {
+    const failed = `traits & ${TRAIT.failed} = 0`;
+    const [executions = 0] = this.#all(`SELECT count(*) FROM execution WHERE seq < ? AND ${failed}`, before);
+    const complete = `traits & ${TRAIT.complete} > 0`;
+    const [ofThem = 0] = this.#all(
+      `SELECT count(*) FROM execution WHERE seq < ? AND ${failed} AND ${complete}`,
+      before,
+    );
+    return { executions, complete: ofThem };
+  }
+
+  incomplete(before = this.size): Iterable<number> {
+    const wanted = `traits & ${TRAIT.failed | TRAIT.complete} = 0`;
+    return this.#all(`SELECT seq FROM execution WHERE seq < ? AND ${wanted} ORDER BY seq`, before);
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#database.close();
+  }
+}
