@@ -37,6 +37,8 @@ export interface ShownFacts extends StatedFacts {
   readonly ledger: string;
   readonly origin: string;
   readonly size: number;
+  /** Merkle root at that size, hexadecimal. */
+  readonly root: string;
   readonly seq: number;
   readonly leaf: string;
   /** Key ids of the signer and of those that endorsed it, the nearest first. */
@@ -117,6 +119,7 @@ async function judge(question: ProofQuestion, proof: Proof, signed: SignedCheckp
     ledger,
     origin,
     size,
+    root: hexOf(signed.checkpoint.root),
     seq: execution.seq,
     leaf: leaves.get(execution.seq) as string,
     signer: [signer.id, ...signer.by],

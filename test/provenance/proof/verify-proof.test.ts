@@ -1,13 +1,18 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { type ProofQuestion, type ProofVerdict, readPolicy, verifyProof } from "../../../src/provenance/index.ts";
-import { nodeCrypto } from "../../support/proof-crypto.ts";
+import {
+  nodeProofCrypto,
+  type ProofQuestion,
+  type ProofVerdict,
+  readPolicy,
+  verifyProof,
+} from "../../../src/provenance/index.ts";
 import { artifactBytes, exported, log, rnode } from "./proven-chore.ts";
 
 const digest = createHash("sha256").update(artifactBytes).digest("hex");
 
 const ask = (proof: Uint8Array, question: Partial<ProofQuestion> = {}): Promise<ProofVerdict> =>
-  verifyProof({ proof, crypto: nodeCrypto, artifact: digest, trustBundleKeys: true, ...question });
+  verifyProof({ proof, crypto: nodeProofCrypto, artifact: digest, trustBundleKeys: true, ...question });
 
 const rewritten = (proof: Uint8Array, change: (value: Record<string, never>) => unknown): Buffer => {
   const value = JSON.parse(Buffer.from(proof).toString()) as Record<string, never>;
