@@ -1,11 +1,13 @@
 import type BetterSqlite from "better-sqlite3";
+import { TREE_OBJECTS, TREE_TABLES } from "./ledger/tree-tables.ts";
 import { LedgerError, type LedgerErrorCode } from "./ledger.ts";
 
 export type LedgerDatabase = BetterSqlite.Database;
 
 /** "BGAT": tells a ledger from any other SQLite file. */
 const APPLICATION_ID = 0x42474154;
-const SCHEMA_VERSION = 1;
+/** 2 since the ledger has a tree; `upgradeTables` makes it of 1. */
+const SCHEMA_VERSION = 2;
 
 const TABLES = `
 CREATE TABLE record (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, leaf BLOB NOT NULL) STRICT;
@@ -17,10 +19,10 @@ CREATE TRIGGER record_fixed BEFORE UPDATE ON record BEGIN SELECT raise(ABORT, 'r
 CREATE TRIGGER manifest_kept BEFORE DELETE ON manifest BEGIN SELECT raise(ABORT, 'manifests are never removed'); END;
 CREATE TRIGGER manifest_fixed BEFORE UPDATE ON manifest BEGIN SELECT raise(ABORT, 'manifests are never changed'); END;
 PRAGMA application_id = ${APPLICATION_ID};
-PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
-const OBJECTS = [
+/** Tables and triggers of the first version. */
+const FIRST_OBJECTS = [
   "manifest",
   "manifest_fixed",
   "manifest_kept",
@@ -100,6 +102,36 @@ export function configure(database: LedgerDatabase): void {
 /** Makes tables and marks; inside a transaction of the caller. */
 export function makeTables(database: LedgerDatabase): void {
   database.exec(TABLES);
+  addTreeTables(database);
+}
+
+function addTreeTables(database: LedgerDatabase): void {
+  database.exec(TREE_TABLES);
+  database.pragma(`user_version = ${SCHEMA_VERSION}`);
+}
+
+/**
+ * Brings a ledger of version 1 to version 2, in one transaction: whatever interrupts it, the ledger is of one version or of
+ * the other. One of any other version is left as it is.
+ *
+ * @param fill Fills the new tables from the records there are.
+ */
+export function upgradeTables(database: LedgerDatabase, path: string, fill: () => void): void {
+  const version = () => database.pragma("user_version", { simple: true });
+  if (database.pragma("application_id", { simple: true }) !== APPLICATION_ID || version() !== 1) return;
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    // Another process may have been quicker.
+    if (version() === 1) {
+      checkObjects(database, path, FIRST_OBJECTS);
+      addTreeTables(database);
+      fill();
+    }
+    database.exec("COMMIT");
+  } catch (error) {
+    if (database.inTransaction) database.exec("ROLLBACK");
+    throw error;
+  }
 }
 
 /**
@@ -118,7 +150,11 @@ export function checkTables(database: LedgerDatabase, path: string): void {
       `ledger ${path} is of version ${version}; this begat reads ${SCHEMA_VERSION}`,
     );
   }
+  checkObjects(database, path, [...FIRST_OBJECTS, ...TREE_OBJECTS]);
+}
+
+function checkObjects(database: LedgerDatabase, path: string, needed: readonly string[]): void {
   const objects = objectsOf(database);
-  const gone = OBJECTS.filter((name) => !objects.includes(name));
+  const gone = needed.filter((name) => !objects.includes(name));
   if (gone.length > 0) throw new LedgerError("LEDGER_TAMPERED", `ledger ${path} has lost ${gone.join(", ")}`);
 }

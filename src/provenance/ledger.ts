@@ -1,5 +1,7 @@
 import type { Sha256 } from "../base/index.ts";
 import { BegatError } from "../base/index.ts";
+import type { SignedCheckpoint } from "./ledger/signed-checkpoint.ts";
+import type { NoteSignature } from "./note/note.ts";
 import type { LedgerRecord, RecordBody } from "./record.ts";
 
 export type LedgerErrorCode =
@@ -69,5 +71,29 @@ export interface Ledger {
   record(seq: number): LedgerRecord | undefined;
   /** A manifest, its bytes checked against its hash; `undefined` when the ledger has none. */
   manifest(hash: Sha256): Buffer | undefined;
+  /** Seqs of the records of authority (`isControlKind`), in order; found without reading the others. */
+  controls(): readonly number[];
+  /**
+   * Merkle root (RFC 6962) of the first `size` records; absent: of all that are durable now.
+   *
+   * @throws {RangeError} when there are fewer, here and in the two below.
+   */
+  root(size?: number): Sha256;
+  /** What leads from record `seq` to the root of `size` records, leaf side first. */
+  inclusion(seq: number, size: number): Uint8Array[];
+  /** What shows that the tree of `second` records begins with that of `first`. */
+  consistency(first: number, second: number): Uint8Array[];
+  /**
+   * A signed checkpoint of what is durable now, made if there is none. Never of a size that could be lost, never smaller
+   * than one signed before, never a second root for a size.
+   *
+   * @throws {LedgerError} `LEDGER_ROLLED_BACK` when the ledger is not what was signed before, `LEDGER_IO` when it cannot be
+   *   kept what is being signed. @throws {KeyError} without the log key. Nothing was signed.
+   */
+  checkpoint(): Promise<SignedCheckpoint>;
+  /** Every size that was signed, oldest first. */
+  checkpoints(): readonly SignedCheckpoint[];
+  /** Adds lines of witnesses to the checkpoint of `size`; whoever calls has verified them. */
+  cosign(size: number, lines: readonly NoteSignature[]): void;
   close(): void;
 }

@@ -1,6 +1,8 @@
 import type { Sha256 } from "../base/index.ts";
 import { type Clock, type FileTree, FileTreeError, type Random } from "../ports/index.ts";
 import { ensureSigner } from "./keys.ts";
+import { readLastSigned } from "./ledger/last-signed.ts";
+import { TreeStore } from "./ledger/tree-store.ts";
 import { LedgerError } from "./ledger.ts";
 import {
   asLedgerError,
@@ -11,8 +13,9 @@ import {
   type LedgerDatabase,
   makeTables,
   openDatabase,
+  upgradeTables,
 } from "./ledger-database.ts";
-import { type PinRead, pinProblem, readPin, writePin } from "./pin.ts";
+import { otherPins, type Pin, type PinRead, pinProblem, readPin, writePin } from "./pin.ts";
 import type { GenesisBody } from "./record.ts";
 import { encodeRecord, leafHash, NO_RECORD, parseRecord, RecordError, type RecordPlace } from "./record-codec.ts";
 import { type GroupWindow, SqliteLedger } from "./sqlite-ledger.ts";
@@ -20,6 +23,8 @@ import { type GroupWindow, SqliteLedger } from "./sqlite-ledger.ts";
 export interface OpenLedgerOptions {
   /** Absolute. The ledger is `ledger.db` in it, its keys are in `keys/`, its pin is `pin`. */
   readonly stateHome: string;
+  /** Where a second pin is kept, in `pins/`; absent: nowhere. */
+  readonly cacheHome?: string | undefined;
   readonly files: FileTree;
   readonly clock: Clock;
   readonly random: Random;
@@ -45,9 +50,11 @@ export async function openLedger(options: OpenLedgerOptions): Promise<SqliteLedg
   const path = `${stateHome}/ledger.db`;
   // Before the ledger: it may grow in between, and a pin read afterwards would seem to be ahead of it.
   const pin = readPin(files, stateHome);
+  const signed = readLastSigned(files, stateHome);
   const sizeBytes = files.stat(path)?.sizeBytes;
   const exists = sizeBytes !== undefined;
-  if (!exists && pin.state === "present") throw lost(path, stateHome, pin);
+  const memory = pin.state === "present" ? pin.pin : signed.state === "present" ? signed.head : undefined;
+  if (!exists && memory !== undefined) throw lost(path, stateHome, memory);
   if (!exists && !create) throw new LedgerError("LEDGER_ABSENT", `there is no ledger in ${stateHome}`);
   if (!exists) makeHome(files, stateHome);
   // SQLite takes a file of less than a header for an empty one, and would write over it.
@@ -57,27 +64,38 @@ export async function openLedger(options: OpenLedgerOptions): Promise<SqliteLedg
   const database = await openDatabase(path, !create);
   try {
     if (isUnmade(database)) {
-      if (pin.state === "present") throw lost(path, stateHome, pin);
+      if (memory !== undefined) throw lost(path, stateHome, memory);
       if (!create) throw new LedgerError("LEDGER_ABSENT", `there is no ledger in ${stateHome}`);
       await whenFree(clock, () => makeLedger(database, options));
     }
+    await whenFree(clock, () => upgradeTables(database, path, () => fillTree(database, path)));
     checkTables(database, path);
     await whenFree(clock, () => configure(database));
-    const { identity, origin } = checkHead(database, path, pin);
+    const { identity, origin } = checkHead(database, path, pin, options);
     // From here on waiting is done without stopping the build.
     database.pragma("busy_timeout = 50");
     const window = options.window ?? { ms: 10, records: 256 };
-    return new SqliteLedger({ database, path, stateHome, identity, origin, files, clock, window });
+    return new SqliteLedger({
+      database,
+      path,
+      stateHome,
+      cacheHome: options.cacheHome,
+      identity,
+      origin,
+      files,
+      clock,
+      window,
+    });
   } catch (error) {
     database.close();
     throw asLedgerError(error, path);
   }
 }
 
-function lost(path: string, stateHome: string, pin: PinRead & { readonly state: "present" }): LedgerError {
-  const message = `ledger ${path} is gone; ${stateHome}/pin remembers ${pin.pin.size} records of it`;
+function lost(path: string, stateHome: string, memory: { readonly size: number }): LedgerError {
+  const message = `ledger ${path} is gone; ${memory.size} records of it are remembered in ${stateHome}`;
   return new LedgerError("LEDGER_ROLLED_BACK", message, {
-    hint: `if it was removed on purpose, remove ${stateHome}/pin and ${stateHome}/keys too, and a new ledger is begun`,
+    hint: `if it was removed on purpose, remove pin, last-signed and keys in ${stateHome} too, and a new ledger is begun`,
   });
 }
 
@@ -133,7 +151,7 @@ function makeLedger(database: LedgerDatabase, options: OpenLedgerOptions): void 
     database.prepare("INSERT INTO record (seq, bytes, leaf) VALUES (0, ?, ?)").run(bytes, Buffer.from(leaf, "hex"));
     database.exec("COMMIT");
     // Durable, because that also syncs the directory in which the ledger's own name stands: a pin must not outlive it.
-    writePin(files, stateHome, { ledger: leaf, log: origin, size: 1, leaf }, true);
+    writePin(files, stateHome, { ledger: leaf, log: origin, size: 1, root: leaf }, true);
   } catch (error) {
     if (database.inTransaction) database.exec("ROLLBACK");
     throw error;
@@ -146,14 +164,28 @@ interface Row {
   readonly leaf: Buffer;
 }
 
-/** Genesis, the newest records, and the pin. */
-function checkHead(database: LedgerDatabase, path: string, pin: PinRead): { identity: Sha256; origin: string } {
+/** What the second version of the file keeps and the first did not; no control records were known then. */
+function fillTree(database: LedgerDatabase, path: string): void {
+  const size = database.prepare("SELECT max(seq) + 1 FROM record").pluck().get() as number | null;
+  new TreeStore(database, path).complete(0, size ?? 0);
+}
+
+/** Genesis, the newest records, and whatever is remembered outside the ledger. */
+function checkHead(
+  database: LedgerDatabase,
+  path: string,
+  pin: PinRead,
+  options: OpenLedgerOptions,
+): { identity: Sha256; origin: string } {
   const tampered = (what: string) => new LedgerError("LEDGER_TAMPERED", `ledger ${path}: ${what}`);
+  const first = database.prepare("SELECT seq, bytes, leaf FROM record WHERE seq = 0").get() as Row | undefined;
+  if (first === undefined) throw tampered("record 0 is missing");
+  const genesis = parsed(first, tampered);
+  const pins = remembered(options, pin, first);
+  const signed = database.prepare("SELECT size, root FROM checkpoint ORDER BY size DESC LIMIT 1").get();
+  // The newest records last: whatever is remembered may speak of records appended a moment ago.
   const newest = database.prepare("SELECT seq, bytes, leaf FROM record ORDER BY seq DESC LIMIT ?").all(HEAD_RECORDS);
   const rows = (newest as Row[]).reverse();
-  const first = database.prepare("SELECT seq, bytes, leaf FROM record WHERE seq = 0").get() as Row | undefined;
-  if (first === undefined || rows.length === 0) throw tampered("record 0 is missing");
-  const genesis = parsed(first, tampered);
   if (genesis.kind !== "genesis") throw tampered(`record 0 is of kind ${genesis.kind}, not genesis`);
   let before: Row | undefined;
   for (const row of rows) {
@@ -167,17 +199,44 @@ function checkHead(database: LedgerDatabase, path: string, pin: PinRead): { iden
     before = row;
   }
   const identity = first.leaf.toString("hex") as Sha256;
-  if (pin.state === "present") {
-    const leafOf = database.prepare("SELECT leaf FROM record WHERE seq = ?").pluck();
-    const size = (rows[rows.length - 1] as Row).seq + 1;
-    const problem = pinProblem(pin.pin, { identity, size }, (seq) => {
-      return (leafOf.get(seq) as Buffer | undefined)?.toString("hex") as Sha256 | undefined;
-    });
-    if (problem !== undefined) {
-      throw new LedgerError("LEDGER_ROLLED_BACK", `ledger ${path} was rolled back or replaced: ${problem}`);
-    }
+  const leafOf = database.prepare("SELECT leaf FROM record WHERE seq = ?").pluck();
+  const tree = new TreeStore(database, path);
+  const size = (rows[rows.length - 1] as Row).seq + 1;
+  const roots = new Map<number, Sha256>();
+  const root = (at: number): Sha256 => {
+    const known = roots.get(at) ?? tree.root(at);
+    roots.set(at, known);
+    return known;
+  };
+  const leaf = (seq: number) => (leafOf.get(seq) as Buffer | undefined)?.toString("hex") as Sha256 | undefined;
+  for (const { pin, where } of pins) {
+    const problem = pinProblem(pin, { identity, size }, { leaf, root });
+    if (problem === undefined) continue;
+    throw new LedgerError("LEDGER_ROLLED_BACK", `ledger ${path} was rolled back or replaced: ${problem} (${where})`);
+  }
+  if (signed !== undefined) {
+    const { size: at, root: bytes } = signed as { readonly size: number; readonly root: Buffer };
+    if (at > size) throw tampered(`it has ${size} records, and a checkpoint of ${at}`);
+    if (root(at) !== bytes.toString("hex")) throw tampered(`its root at ${at} records is not the one that was signed`);
   }
   return { identity, origin: genesis.log };
+}
+
+/** Every memory of the ledger that begins with `first`, and where it is kept. A broken one is for `verifyLedger` to report. */
+function remembered(
+  options: OpenLedgerOptions,
+  pin: PinRead,
+  first: Row,
+): { readonly pin: Pin; readonly where: string }[] {
+  const { files, stateHome, cacheHome } = options;
+  const identity = first.leaf.toString("hex") as Sha256;
+  const pins = pin.state === "present" ? [{ pin: pin.pin, where: `${stateHome}/pin` }] : [];
+  for (const { path, read } of otherPins(files, stateHome, cacheHome, identity)) {
+    if (read.state === "present") pins.push({ pin: read.pin, where: path });
+  }
+  const signed = readLastSigned(files, stateHome);
+  if (signed.state === "present") pins.push({ pin: { log: "", ...signed.head }, where: `${stateHome}/last-signed` });
+  return pins;
 }
 
 function parsed(

@@ -1,12 +1,18 @@
-import { invariant, type Sha256, sha256 } from "../base/index.ts";
+import type { Sha256 } from "../base/index.ts";
 import type { Clock, FileTree } from "../ports/index.ts";
+import { isControlKind } from "./control/control-record.ts";
 import { type KeyRole, loadSigner, type Signer } from "./keys.ts";
+import { CheckpointStore } from "./ledger/checkpoint-store.ts";
+import { RecordStore } from "./ledger/record-store.ts";
+import type { SignedCheckpoint } from "./ledger/signed-checkpoint.ts";
+import { TreeStore } from "./ledger/tree-store.ts";
 import { type Appended, type Entry, type Ledger, LedgerError } from "./ledger.ts";
 import { asLedgerError, isBusy, type LedgerDatabase } from "./ledger-database.ts";
 import { putListAway, takeListBack } from "./long-lists.ts";
-import { writePin } from "./pin.ts";
-import type { LedgerRecord } from "./record.ts";
-import { encodeRecord, leafHash, parseRecord, RecordError } from "./record-codec.ts";
+import type { NoteSignature } from "./note/note.ts";
+import { writePin, writeSecondPin } from "./pin.ts";
+import type { LedgerRecord, RecordBody } from "./record.ts";
+import { type EncodedRecord, encodeRecord, RecordError } from "./record-codec.ts";
 
 /** How long appends are gathered before they are synced together. */
 export interface GroupWindow {
@@ -18,6 +24,8 @@ export interface SqliteLedgerParts {
   readonly database: LedgerDatabase;
   readonly path: string;
   readonly stateHome: string;
+  /** Where a second pin is kept; absent: nowhere. */
+  readonly cacheHome?: string | undefined;
   readonly identity: Sha256;
   readonly origin: string;
   readonly files: FileTree;
@@ -31,17 +39,12 @@ interface Group {
   readonly reject: (error: unknown) => void;
 }
 
-interface Row {
-  readonly seq: number;
-  readonly bytes: Buffer;
-  readonly leaf: Buffer;
-}
-
-/** Rows fetched at a time: the connection stays free for writing between them. */
-const CHUNK = 512;
-
 /** Another process may hold the write lock for as long as its disk takes; beyond this something is wrong. */
 const BUSY_LIMIT_MS = 30_000;
+
+/** After these the ledger's size is signed; what a build did counts once it ended. */
+const isSealing = (kind: RecordBody["kind"]): boolean =>
+  kind === "build.end" || kind === "ingest" || isControlKind(kind);
 
 /** The ledger in one SQLite file. Made by `openLedger`. */
 export class SqliteLedger implements Ledger {
@@ -50,28 +53,46 @@ export class SqliteLedger implements Ledger {
   readonly path: string;
   readonly #parts: SqliteLedgerParts;
   readonly #database: LedgerDatabase;
-  readonly #statements: ReturnType<typeof prepare>;
-  /** Manifests this process has put in or seen; most chores share most of theirs. */
-  readonly #kept = new Set<Sha256>();
+  readonly #begin: () => void;
+  readonly #commitNow: () => void;
+  readonly #rollback: () => void;
+  readonly #records: RecordStore;
+  readonly #tree: TreeStore;
+  readonly #checkpoints: CheckpointStore;
   readonly #signers = new Map<KeyRole, Signer>();
   #pending: Group[] = [];
   #pendingRecords = 0;
   #window: AbortController | undefined;
   #committing: Promise<void> | undefined;
   #failure: unknown;
-  #pinnable: { size: number; leaf: Sha256 } | undefined;
+  /** Something was appended here that the pin does not know yet. */
+  #unpinned = false;
+  /** A checkpoint is due and another process was writing. */
+  #unsealed = false;
+  #sealProblem: unknown;
+  /** Whether what this connection reads is known to be on the disk. */
+  #synced = false;
 
   constructor(parts: SqliteLedgerParts) {
-    this.identity = parts.identity;
-    this.origin = parts.origin;
-    this.path = parts.path;
+    const { identity, origin, path, database, files, clock, stateHome } = parts;
+    this.identity = identity;
+    this.origin = origin;
+    this.path = path;
     this.#parts = parts;
-    this.#database = parts.database;
-    this.#statements = prepare(parts.database);
+    this.#database = database;
+    const [begin, commit, rollback] = ["BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"].map((sql) => database.prepare(sql));
+    this.#begin = () => void begin?.run();
+    this.#commitNow = () => void commit?.run();
+    this.#rollback = () => void rollback?.run();
+    this.#records = new RecordStore(database, path, origin);
+    this.#tree = new TreeStore(database, path);
+    const signers = () => [this.signer("log")];
+    const places = { database, tree: this.#tree, files, clock, stateHome, path, identity, origin };
+    this.#checkpoints = new CheckpointStore({ ...places, signers });
   }
 
   size(): number {
-    return this.#reading(() => (this.#statements.size.get() as number | null) ?? 0);
+    return this.#reading(() => this.#records.size());
   }
 
   /**
@@ -114,30 +135,69 @@ export class SqliteLedger implements Ledger {
 
   *read(from: number, to: number): IterableIterator<{ seq: number; bytes: Buffer; leaf: Sha256 }> {
     for (let next = Math.max(0, from); next < to; ) {
-      const rows = this.#reading(() => this.#statements.range.all(next, Math.min(to, next + CHUNK)) as Row[]);
-      for (const row of rows) {
-        this.#checkTypes(row);
-        yield { seq: row.seq, bytes: row.bytes, leaf: row.leaf.toString("hex") as Sha256 };
-      }
-      if (rows.length === 0) return;
-      next = (rows[rows.length - 1] as Row).seq + 1;
+      const rows = this.#reading(() => this.#records.chunk(next, to));
+      yield* rows;
+      const last = rows[rows.length - 1];
+      if (last === undefined) return;
+      next = last.seq + 1;
     }
   }
 
   record(seq: number): LedgerRecord | undefined {
-    const row = this.#reading(() => this.#statements.one.get(seq) as Row | undefined);
-    if (row === undefined) return undefined;
-    const record = this.#parsed(row);
-    return takeListBack(record, (hash) => this.manifest(hash));
+    const record = this.#reading(() => this.#records.record(seq));
+    return record && takeListBack(record, (hash) => this.manifest(hash));
   }
 
   manifest(hash: Sha256): Buffer | undefined {
-    const bytes = this.#reading(() => this.#statements.manifest.get(Buffer.from(hash, "hex")) as Buffer | undefined);
-    if (bytes === undefined) return undefined;
-    if (!Buffer.isBuffer(bytes)) throw new LedgerError("LEDGER_TAMPERED", `manifest ${hash} is not made of bytes`);
-    const found = sha256(bytes);
-    if (found === hash) return bytes;
-    throw new LedgerError("LEDGER_TAMPERED", `manifest ${hash} has digest ${found}`);
+    return this.#reading(() => this.#records.manifest(hash));
+  }
+
+  controls(): readonly number[] {
+    return this.#reading(() => this.#records.controls());
+  }
+
+  root(size?: number): Sha256 {
+    return this.#reading(() => this.#tree.root(this.#within(size)));
+  }
+
+  inclusion(seq: number, size: number): Uint8Array[] {
+    return this.#reading(() => this.#tree.inclusion(seq, this.#within(size)));
+  }
+
+  consistency(first: number, second: number): Uint8Array[] {
+    return this.#reading(() => this.#tree.consistency(first, this.#within(second)));
+  }
+
+  async checkpoint(): Promise<SignedCheckpoint> {
+    if (this.#failure !== undefined) throw this.#closed();
+    await this.flush();
+    const { clock } = this.#parts;
+    const startMs = clock.monotonicMs();
+    for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, 16)) {
+      if (this.#failure !== undefined) throw this.#closed();
+      const checkpoint = this.#sign();
+      if (checkpoint !== undefined) {
+        this.#sealProblem = undefined;
+        this.#unsealed = false;
+        this.#remember(checkpoint);
+        return checkpoint;
+      }
+      if (clock.monotonicMs() - startMs > BUSY_LIMIT_MS) throw this.#held();
+      await clock.sleep(waitMs);
+    }
+  }
+
+  checkpoints(): readonly SignedCheckpoint[] {
+    return this.#reading(() => this.#checkpoints.all());
+  }
+
+  cosign(size: number, lines: readonly NoteSignature[]): void {
+    this.#reading(() => this.#checkpoints.cosign(size, lines));
+  }
+
+  /** Why the last size that should have been signed was not; `undefined` when nothing is wrong. */
+  sealProblem(): unknown {
+    return this.#sealProblem;
   }
 
   /** What SQLite itself finds wrong with the file; empty when nothing. Reads all of it. */
@@ -147,12 +207,18 @@ export class SqliteLedger implements Ledger {
     return found.length === 1 && found[0] === "ok" ? [] : found;
   }
 
+  /** The subtrees that are kept, for whoever makes the tree anew and compares. */
+  keptSubtrees(): IterableIterator<{ readonly level: number; readonly n: number; readonly hash: unknown }> {
+    return this.#tree.kept();
+  }
+
   close(): void {
     if (!this.#database.open) return;
     this.#window?.abort();
     this.#window = undefined;
     this.#fail(new LedgerError("LEDGER_CLOSED", `ledger ${this.path} was closed`));
-    this.#pin();
+    if (this.#unsealed) this.#seal();
+    if (this.#unpinned) this.#pinUnsigned();
     this.#database.close();
   }
 
@@ -186,9 +252,7 @@ export class SqliteLedger implements Ledger {
     const startMs = clock.monotonicMs();
     for (let waitMs = 1; !this.#tryCommit(); waitMs = Math.min(waitMs * 2, 16)) {
       if (clock.monotonicMs() - startMs > BUSY_LIMIT_MS) {
-        this.#fail(
-          new LedgerError("LEDGER_BUSY", `ledger ${this.path} is held by another process since ${BUSY_LIMIT_MS} ms`),
-        );
+        this.#fail(this.#held());
         return;
       }
       await clock.sleep(waitMs);
@@ -197,61 +261,63 @@ export class SqliteLedger implements Ledger {
 
   /** One transaction for all that is pending. `false` when another process is writing; everything else is settled. */
   #tryCommit(): boolean {
-    const { begin, commit } = this.#statements;
     if (this.#pending.length === 0 || this.#failure !== undefined) return true;
     try {
-      begin.run();
+      this.#begin();
     } catch (error) {
       if (isBusy(error)) return false;
       this.#fail(asLedgerError(error, this.path));
       return true;
     }
-    const groups = this.#pending;
     const results: { readonly group: Group; readonly appended: readonly Appended[] }[] = [];
-    let pin = false;
+    let seal = this.#unsealed;
     try {
-      let { size, leaf } = this.#head();
-      for (const group of groups) {
+      const head = this.#records.head();
+      let { size, leaf } = head;
+      for (const group of this.#pending) {
         const encoded = this.#encodeGroup(group, size, leaf);
         if (encoded === undefined) continue;
         const appended: Appended[] = [];
-        for (const record of encoded) {
-          this.#statements.insert.run(size, record.bytes, Buffer.from(record.leaf, "hex"));
+        for (const [i, record] of encoded.entries()) {
+          const { kind } = (group.entries[i] as Entry).body;
+          this.#records.insert(size, record);
+          if (isControlKind(kind)) this.#records.insertControl(size, kind);
+          seal ||= isSealing(kind);
           appended.push({ seq: size, leaf: record.leaf });
           leaf = record.leaf;
           size++;
         }
-        for (const entry of group.entries) {
-          this.#keep(entry);
-          pin ||= entry.body.kind === "build.end" || entry.body.kind === "ingest";
-        }
+        for (const { manifests } of group.entries) this.#records.keep(manifests);
         results.push({ group, appended });
       }
-      commit.run();
-      this.#pinnable = { size, leaf };
+      this.#tree.complete(head.size, size);
+      this.#commitNow();
+      this.#synced = true;
+      this.#unpinned ||= results.length > 0;
     } catch (error) {
-      this.#kept.clear();
-      if (this.#database.inTransaction) this.#rollBack();
+      this.#records.forget();
+      this.#undo();
       this.#fail(asLedgerError(error, this.path));
       return true;
     }
     this.#pending = [];
     this.#pendingRecords = 0;
     for (const { group, appended } of results) group.resolve(appended);
-    if (pin) this.#pin();
+    if (seal) this.#seal();
     return true;
   }
 
-  #rollBack(): void {
+  #undo(): void {
+    if (!this.#database.inTransaction) return;
     try {
-      this.#statements.rollback.run();
+      this.#rollback();
     } catch {
       // SQLite rolls back by itself after the graver errors; the first error is the one to report.
     }
   }
 
   /** Bytes of a group's records, or `undefined` after refusing it alone: the others are not at fault. */
-  #encodeGroup(group: Group, size: number, leaf: Sha256): readonly { bytes: Buffer; leaf: Sha256 }[] | undefined {
+  #encodeGroup(group: Group, size: number, leaf: Sha256): readonly EncodedRecord[] | undefined {
     const atMs = this.#parts.clock.nowMs();
     let prev = leaf;
     try {
@@ -267,46 +333,55 @@ export class SqliteLedger implements Ledger {
     }
   }
 
-  #keep(entry: Entry): void {
-    for (const { hash, bytes } of entry.manifests) {
-      if (this.#kept.has(hash)) continue;
-      invariant(sha256(bytes) === hash, () => `manifest ${hash} was handed over with other bytes`);
-      this.#statements.keep.run(Buffer.from(hash, "hex"), bytes);
-      this.#kept.add(hash);
+  /** Signs the present size; `undefined` when another process is writing. @throws when it must not or cannot be signed. */
+  #sign(): SignedCheckpoint | undefined {
+    try {
+      // A process that was killed may have left records that can be read and were never synced.
+      if (!this.#synced) this.#database.pragma("wal_checkpoint(PASSIVE)");
+      this.#begin();
+    } catch (error) {
+      if (isBusy(error)) return undefined;
+      throw asLedgerError(error, this.path);
+    }
+    try {
+      const checkpoint = this.#checkpoints.sign(this.#records.size());
+      this.#commitNow();
+      this.#synced = true;
+      return checkpoint;
+    } catch (error) {
+      this.#undo();
+      throw asLedgerError(error, this.path);
     }
   }
 
-  /** The end of the chain as it stands under the write lock. */
-  #head(): { size: number; leaf: Sha256 } {
-    const row = this.#statements.head.get() as Row | undefined;
-    invariant(row !== undefined, "a ledger without genesis was opened");
-    const leaf = leafHash(row.bytes);
-    if (leaf !== row.leaf.toString("hex")) {
-      throw new LedgerError("LEDGER_TAMPERED", `record ${row.seq} has leaf hash ${leaf}, not the one kept beside it`);
+  /** A checkpoint that nobody waits for. Records are durable without it, so it fails no build; `sealProblem` tells. */
+  #seal(): void {
+    try {
+      const checkpoint = this.#sign();
+      this.#unsealed = checkpoint === undefined;
+      if (checkpoint !== undefined) this.#remember(checkpoint);
+    } catch (error) {
+      this.#unsealed = false;
+      this.#sealProblem = error;
+      this.#pinUnsigned();
     }
-    return { size: row.seq + 1, leaf };
   }
 
-  /** A damaged row may hold anything, whatever the table was made for. */
-  #checkTypes(row: Row): void {
-    if (Buffer.isBuffer(row.bytes) && Buffer.isBuffer(row.leaf)) return;
-    throw new LedgerError("LEDGER_TAMPERED", `record ${row.seq} of ledger ${this.path} is not made of bytes`);
+  #remember({ size, root, note }: { size: number; root: Sha256; note?: string }): void {
+    const { files, stateHome, cacheHome } = this.#parts;
+    const pin = { ledger: this.identity, log: this.origin, size, root, ...(note === undefined ? {} : { note }) };
+    writePin(files, stateHome, pin);
+    if (cacheHome !== undefined) writeSecondPin(files, cacheHome, pin);
+    this.#unpinned = false;
   }
 
-  #parsed(row: Row): LedgerRecord {
-    this.#checkTypes(row);
-    const leaf = leafHash(row.bytes);
-    if (leaf !== row.leaf.toString("hex")) {
-      throw new LedgerError("LEDGER_TAMPERED", `record ${row.seq} has leaf hash ${leaf}, not the one kept beside it`);
+  #pinUnsigned(): void {
+    try {
+      const size = this.#records.size();
+      this.#remember({ size, root: this.#tree.root(size) });
+    } catch (error) {
+      this.#sealProblem ??= asLedgerError(error, this.path);
     }
-    return parseRecord(row.bytes, { seq: row.seq, log: this.origin });
-  }
-
-  #pin(): void {
-    if (this.#pinnable === undefined) return;
-    const pin = { ledger: this.identity, log: this.origin, ...this.#pinnable };
-    this.#pinnable = undefined;
-    writePin(this.#parts.files, this.#parts.stateHome, pin);
   }
 
   /** Refuses what is pending and all that comes later. */
@@ -318,10 +393,21 @@ export class SqliteLedger implements Ledger {
     for (const group of groups) group.reject(error);
   }
 
+  #held(): LedgerError {
+    return new LedgerError("LEDGER_BUSY", `ledger ${this.path} is held by another process since ${BUSY_LIMIT_MS} ms`);
+  }
+
   #closed(): unknown {
     const cause = this.#failure;
     if (cause instanceof LedgerError && cause.code === "LEDGER_CLOSED") return cause;
     return new LedgerError("LEDGER_CLOSED", `ledger ${this.path} takes no more records`, { cause });
+  }
+
+  #within(size: number | undefined): number {
+    const present = this.#records.size();
+    if (size === undefined) return present;
+    if (Number.isSafeInteger(size) && size >= 0 && size <= present) return size;
+    throw new RangeError(`ledger ${this.path} has ${present} records, not ${size}`);
   }
 
   #reading<T>(read: () => T): T {
@@ -331,19 +417,4 @@ export class SqliteLedger implements Ledger {
       throw asLedgerError(error, this.path);
     }
   }
-}
-
-function prepare(database: LedgerDatabase) {
-  return {
-    begin: database.prepare("BEGIN IMMEDIATE"),
-    commit: database.prepare("COMMIT"),
-    rollback: database.prepare("ROLLBACK"),
-    size: database.prepare("SELECT max(seq) + 1 FROM record").pluck(),
-    head: database.prepare("SELECT seq, bytes, leaf FROM record ORDER BY seq DESC LIMIT 1"),
-    one: database.prepare("SELECT seq, bytes, leaf FROM record WHERE seq = ?"),
-    range: database.prepare("SELECT seq, bytes, leaf FROM record WHERE seq >= ? AND seq < ? ORDER BY seq"),
-    insert: database.prepare("INSERT INTO record (seq, bytes, leaf) VALUES (?, ?, ?)"),
-    manifest: database.prepare("SELECT bytes FROM manifest WHERE hash = ?").pluck(),
-    keep: database.prepare("INSERT OR IGNORE INTO manifest (hash, bytes) VALUES (?, ?)"),
-  };
 }

@@ -312,7 +312,7 @@ class Verification {
     if (pin.state === "malformed") this.add("could not check", undefined, pin.problem);
     if (pin.state !== "present") return;
     const ledger = { identity: this.#ledger.identity, size: this.#leaves };
-    const problem = pinProblem(pin.pin, ledger, () => this.#pinnedLeaf);
+    const problem = pinProblem(pin.pin, ledger, { leaf: () => this.#pinnedLeaf, root: (at) => this.#ledger.root(at) });
     if (problem !== undefined) this.add("rolled back", undefined, `rolled back or replaced: ${problem}`);
   }
 }

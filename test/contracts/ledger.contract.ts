@@ -2,13 +2,23 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Sha256, sha256 } from "../../src/base/index.ts";
 import {
   type BuildEndBody,
+  checkpointOfNote,
+  cosign,
   type Entry,
+  Frontier,
   type IngestBody,
   type Ledger,
   leafHash,
+  noteVerifier,
+  openNote,
+  parseCheckpoint,
+  parseNote,
   parseRecord,
   signExecution,
   signerFromSeed,
+  verifyConsistency,
+  verifyInclusion,
+  vkeyOfEntry,
 } from "../../src/provenance/index.ts";
 import { sketchChore } from "../support/recorded-chore.ts";
 
@@ -116,6 +126,94 @@ export function ledgerContract(name: string, make: () => Promise<{ ledger: Ledge
     test("refuses a record beyond 65,535 bytes", async () => {
       await expect(ledger.append([ingest("x".repeat(65_536))])).rejects.toMatchObject({ code: "RECORD_TOO_LARGE" });
       expect(ledger.size()).toBe(1);
+    });
+
+    const tree = async (count: number) => {
+      const entries = Array.from({ length: count }, (_, i) => ingest(String(i)));
+      await Promise.all([ledger.append(entries), ledger.flush()]);
+      return [...ledger.read(0, ledger.size())].map(({ leaf }) => Buffer.from(leaf, "hex"));
+    };
+    const bytesOf = (root: string) => Buffer.from(root, "hex");
+
+    test("has the root its leaves have, at every size", async () => {
+      const leaves = await tree(600);
+      const frontier = Frontier.empty();
+      for (const [size, leaf] of leaves.entries()) {
+        if (size % 37 === 0 || Math.abs((size % 256) - 1) < 2)
+          expect(ledger.root(size)).toBe(Buffer.from(frontier.root()).toString("hex"));
+        frontier.append(leaf);
+      }
+      expect(ledger.root()).toBe(Buffer.from(frontier.root()).toString("hex"));
+      for (const wrong of [-1, 602, 0.5]) expect(() => ledger.root(wrong)).toThrow(RangeError);
+    });
+
+    test("proves that a record is in it, and that it only grew", async () => {
+      const leaves = await tree(300);
+      for (const size of [1, 2, 255, 256, 257, 301]) {
+        const root = bytesOf(ledger.root(size));
+        for (const index of [0, size >> 1, size - 1]) {
+          const path = ledger.inclusion(index, size);
+          expect(verifyInclusion({ leaf: leaves[index]!, index, size, path, root })).toBe(true);
+        }
+        const path = ledger.consistency(size, 301);
+        const secondRoot = bytesOf(ledger.root());
+        expect(verifyConsistency({ first: size, firstRoot: root, second: 301, secondRoot, path })).toBe(true);
+      }
+      expect(() => ledger.inclusion(300, 300)).toThrow(RangeError);
+      expect(() => ledger.inclusion(0, 302)).toThrow(RangeError);
+      expect(() => ledger.consistency(3, 302)).toThrow(RangeError);
+    });
+
+    test("signs the size it has, once, and keeps what it signed", async () => {
+      const first = await ledger.checkpoint();
+      expect(first).toMatchObject({ size: 1, root: ledger.identity });
+      expect(await ledger.checkpoint()).toEqual(first);
+      await Promise.all([ledger.append([buildEnd([])]), ledger.flush()]);
+      const second = await ledger.checkpoint();
+      expect(second).toMatchObject({ size: 2, root: ledger.root(2) });
+      expect(ledger.checkpoints()).toEqual([first, second]);
+      const genesis = ledger.record(0);
+      const log = genesis?.kind === "genesis" ? genesis.keys.find(({ role }) => role === "log") : undefined;
+      const verifier = noteVerifier(vkeyOfEntry(ledger.origin, log!));
+      for (const { note, size, root } of [first, second]) {
+        expect(parseCheckpoint(openNote(note, [verifier]).text)).toMatchObject({ origin: ledger.origin, size });
+        expect(checkpointOfNote(note).root).toBe(root);
+      }
+    });
+
+    test("takes witnesses' lines later", async () => {
+      const { size, note } = await ledger.checkpoint();
+      const keeper = signerFromSeed(Buffer.alloc(32, 3), "rnode");
+      const publicKey = Buffer.from(keeper.entry.pub, "base64");
+      const cosigner = { name: "w1", publicKey, sign: (bytes: Uint8Array) => keeper.sign(bytes) };
+      const line = cosign(cosigner, parseNote(note).text, 1_767_225_604);
+      ledger.cosign(size, [line]);
+      ledger.cosign(size, [line]);
+      const cosigned = ledger.checkpoints()[0]!.note;
+      expect(parseNote(cosigned).signatures).toHaveLength(2);
+      const witness = noteVerifier(vkeyOfEntry("w1", { ...keeper.entry, role: "witness" }));
+      expect(openNote(cosigned, [witness]).verified).toHaveLength(1);
+      expect((await ledger.checkpoint()).note).toBe(cosigned);
+      expect(() => ledger.cosign(9, [line])).toThrow(/no checkpoint of 9/);
+    });
+
+    test("knows its control records without looking for them", async () => {
+      const control: Entry = {
+        body: {
+          kind: "property",
+          subject: "frodo",
+          name: "arch",
+          value: "amd64",
+          by: "1".repeat(64) as Sha256,
+          at: 2,
+          before: 0,
+          nonce: "2".repeat(32),
+          bysig: Buffer.alloc(64).toString("base64"),
+        },
+        manifests: [],
+      };
+      await Promise.all([ledger.append([ingest("a"), control, ingest("b"), control]), ledger.flush()]);
+      expect(ledger.controls()).toEqual([2, 4]);
     });
 
     test("takes nothing once it is closed", async () => {

@@ -97,7 +97,7 @@ describe("refused, and left as it is", () => {
     ["its first page only", (home) => truncateSync(databaseOf(home), 4096), "LEDGER_UNREADABLE"],
     ["a lost trigger", (home) => tamper(home, "DROP TRIGGER record_kept"), "LEDGER_TAMPERED"],
     ["a lost table", (home) => tamper(home, "DROP TRIGGER manifest_kept; DROP TABLE manifest"), "LEDGER_TAMPERED"],
-    ["a later version", (home) => tamper(home, "PRAGMA user_version = 2"), "LEDGER_FOREIGN"],
+    ["a later version", (home) => tamper(home, "PRAGMA user_version = 3"), "LEDGER_FOREIGN"],
     ["another program's database", (home) => tamper(home, "PRAGMA application_id = 7"), "LEDGER_FOREIGN"],
     [
       "a changed head",

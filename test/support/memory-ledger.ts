@@ -2,19 +2,29 @@ import { type Sha256, sha256 } from "../../src/base/index.ts";
 import type { Clock } from "../../src/ports/index.ts";
 import {
   type Appended,
+  consistencyPath,
   type Entry,
   encodeRecord,
+  foldHashes,
   type GenesisBody,
+  inclusionPath,
+  isControlKind,
   type Ledger,
   LedgerError,
   type LedgerRecord,
   leafHash,
   NO_RECORD,
+  type NoteSignature,
   parseRecord,
   putListAway,
+  rootOf,
+  type SignedCheckpoint,
   type Signer,
+  type SubtreeReader,
+  signCheckpoint,
   signerFromSeed,
   takeListBack,
+  withSignatures,
 } from "../../src/provenance/index.ts";
 
 /** A ledger that forgets everything when it goes. Durable at once, so it never waits for a window. */
@@ -25,6 +35,7 @@ export class MemoryLedger implements Ledger {
   /** Open to tests that tamper. */
   readonly rows: { bytes: Buffer; leaf: Sha256 }[] = [];
   readonly manifests = new Map<Sha256, Buffer>();
+  readonly signed: SignedCheckpoint[] = [];
   readonly #clock: Pick<Clock, "nowMs">;
   #closed = false;
 
@@ -83,6 +94,54 @@ export class MemoryLedger implements Ledger {
       throw new LedgerError("LEDGER_TAMPERED", `manifest ${hash} was changed`);
     }
     return bytes;
+  }
+
+  controls(): readonly number[] {
+    return [...this.rows.keys()].filter((seq) => isControlKind(this.record(seq)?.kind ?? ""));
+  }
+
+  root(size = this.rows.length): Sha256 {
+    return Buffer.from(rootOf(this.#within(size), this.#tree)).toString("hex") as Sha256;
+  }
+
+  inclusion(seq: number, size: number): Uint8Array[] {
+    return inclusionPath(seq, this.#within(size), this.#tree);
+  }
+
+  consistency(first: number, second: number): Uint8Array[] {
+    return consistencyPath(first, this.#within(second), this.#tree);
+  }
+
+  async checkpoint(): Promise<SignedCheckpoint> {
+    if (this.#closed) throw new LedgerError("LEDGER_CLOSED", "the ledger was closed");
+    const newest = this.signed.at(-1);
+    if (newest?.size === this.rows.length) return newest;
+    const log = signerFromSeed(Buffer.alloc(32, 1), "log");
+    const checkpoint = signCheckpoint(this.origin, this.rows.length, this.root(), [log]);
+    this.signed.push(checkpoint);
+    return checkpoint;
+  }
+
+  checkpoints(): readonly SignedCheckpoint[] {
+    return [...this.signed];
+  }
+
+  cosign(size: number, lines: readonly NoteSignature[]): void {
+    const i = this.signed.findIndex((checkpoint) => checkpoint.size === size);
+    const checkpoint = this.signed[i];
+    if (checkpoint === undefined) throw new LedgerError("LEDGER_FOREIGN", `no checkpoint of ${size} records`);
+    this.signed[i] = { ...checkpoint, note: withSignatures(checkpoint.note, lines) };
+  }
+
+  get #tree(): SubtreeReader {
+    const leaves = (first: number, count: number) =>
+      this.rows.slice(first, first + count).map(({ leaf }) => Buffer.from(leaf, "hex"));
+    return { subtree: (level, index) => foldHashes(leaves(index * 2 ** level, 2 ** level)) };
+  }
+
+  #within(size: number): number {
+    if (Number.isSafeInteger(size) && size >= 0 && size <= this.rows.length) return size;
+    throw new RangeError(`there are ${this.rows.length} records, not ${size}`);
   }
 
   close(): void {

@@ -86,16 +86,22 @@ export function subtreesFromTiles(rows: TileRows): SubtreeReader {
     subtree(level, index) {
       const tileLevel = Math.floor(level / TILE_HEIGHT);
       const count = 2 ** (level % TILE_HEIGHT);
-      let hashes = rows(tileLevel, index * count, count);
+      const hashes = rows(tileLevel, index * count, count);
       if (hashes.length !== count) throw new RangeError(`subtree ${index} of level ${level} is not complete`);
-      while (hashes.length > 1) {
-        const above: Uint8Array[] = [];
-        for (let i = 0; i < hashes.length; i += 2) {
-          above.push(nodeHash(hashes[i] as Uint8Array, hashes[i + 1] as Uint8Array));
-        }
-        hashes = above;
-      }
-      return hashes[0] as Uint8Array;
+      return foldHashes(hashes);
     },
   };
+}
+
+/** The root over hashes of one level; their number is a power of two. */
+export function foldHashes(hashes: readonly Uint8Array[]): Uint8Array {
+  let level = hashes;
+  while (level.length > 1) {
+    const above: Uint8Array[] = [];
+    for (let i = 0; i < level.length; i += 2) {
+      above.push(nodeHash(level[i] as Uint8Array, level[i + 1] as Uint8Array));
+    }
+    level = above;
+  }
+  return level[0] as Uint8Array;
 }
