@@ -1,1 +1,2 @@
+export * from "./enrol/index.ts";
 export * from "./wire/index.ts";

@@ -7,5 +7,6 @@ export * from "./node-file-tree.ts";
 export * from "./node-http-client.ts";
 export * from "./node-process-runner.ts";
 export * from "./node-process-table.ts";
+export * from "./presented-chain.ts";
 export * from "./stderr-log.ts";
 export * from "./user-directories.ts";

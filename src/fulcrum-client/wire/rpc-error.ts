@@ -1,5 +1,6 @@
 import { BegatError, codeOf, explain } from "../../base/index.ts";
 import { type Any, millisecondsOf, rpc, unpackAny } from "../../protocol/index.ts";
+import { FARM_STATUS } from "../enrol/farm-error.ts";
 
 /** The status codes of gRPC by number. */
 export const STATUS_NAMES = [
@@ -103,6 +104,7 @@ const STATUS_OF: Readonly<Record<string, Exclude<StatusName, "OK">>> = {
   PROTOCOL_MALFORMED: "INVALID_ARGUMENT",
   PROTOCOL_PATH_CONFLICT: "INVALID_ARGUMENT",
   INPUT_ROOT_INVALID: "INVALID_ARGUMENT",
+  ...FARM_STATUS,
 };
 
 /** A failure as a google.rpc.Status, for the places where one is sent as a value. */
