@@ -14,8 +14,8 @@ export type ChallengeFacts = Omit<ChallengeBody, "kind" | "key" | "sig">;
 
 /** The line that is signed: every member of the record but those of the ledger, the key and the signature. */
 function statement(body: Omit<ChallengeBody, "key" | "sig">, origin: string): string {
-  const { kind, build, of, action, chore, verdict, seed, out, diff, rnode, level, t0, t1, ms, ver } = body;
-  const members = { kind, build, of, action, chore, verdict, seed, out, diff, rnode, level, t0, t1, ms, ver };
+  const { kind, build, of, again, action, chore, verdict, seed, out, diff, rnode, level, t0, t1, ms, ver } = body;
+  const members = { kind, build, of, again, action, chore, verdict, seed, out, diff, rnode, level, t0, t1, ms, ver };
   return canonicalJson({ ...members, log: origin } as unknown as CanonicalValue);
 }
 

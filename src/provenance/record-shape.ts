@@ -198,7 +198,7 @@ const SHAPES: { readonly [kind in LedgerRecord["kind"]]: Shape } = {
       key: digest,
       sig: base64(64),
     },
-    { diff: difference },
+    { again: count, diff: difference },
   ),
   "key.endorse": object({ ...authority, subject: publicKey, pop: base64(64) }),
   "key.rotate": object({ ...authority, role: roles, old: digest, new: publicKey, pop: base64(64), until: count }),

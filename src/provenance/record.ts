@@ -217,6 +217,8 @@ export interface ChallengeBody {
   readonly build: string;
   /** Seq of the travail. */
   readonly of: number;
+  /** Seq of the later travail that came out otherwise, where the second execution was recorded as one. */
+  readonly again?: number;
   readonly action: Sha256;
   readonly chore: string;
   readonly verdict: "differ" | "match";

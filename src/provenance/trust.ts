@@ -1,4 +1,5 @@
 import { type IsolationLevel, isAtLeast, type Sha256 } from "../base/index.ts";
+import type { TaintSource } from "./control/taint.ts";
 import {
   type KeyRing,
   proveSignature,
@@ -15,11 +16,15 @@ export interface TrustPolicy {
   readonly minimumLevel: IsolationLevel;
   readonly keys: KeyRing;
   readonly lister: InputLister;
+  /** What was decided about executions; absent: nothing. */
+  readonly taint?: TaintSource;
+  /** How many executions must agree, this one among them: by other keys, or again under other conditions. */
+  readonly agreement?: { readonly k: number; readonly count: (record: ExecBody & RecordFrame) => number };
 }
 
 export type Distrust =
   /** The index points at nothing, at another action, or at what is no execution. */
-  "not-in-ledger" | "tampered" | "not-cacheable" | "level-too-low" | SignatureProblem;
+  "not-in-ledger" | "tampered" | "not-cacheable" | "level-too-low" | "quarantined" | "too-few-agree" | SignatureProblem;
 
 export type TrustVerdict =
   | { readonly trusted: true; readonly record: ExecBody & RecordFrame }
@@ -43,8 +48,34 @@ function candidate(found: { readonly seq: number }, action: Sha256, ledger: Ledg
   if (!isAtLeast(record.level, policy.minimumLevel)) {
     return refuse("level-too-low", `record ${found.seq} was made at level ${record.level}, not ${policy.minimumLevel}`);
   }
+  const tainted = policy.taint?.because(record.seq);
+  if (tainted !== undefined) return refuse("quarantined", `record ${record.seq}: ${tainted}`);
+  if (!isLinked(record.seq, ledger)) {
+    return refuse("tampered", `record ${record.seq} is not what the record after it names`);
+  }
+  const { k, count } = policy.agreement ?? { k: 1, count: () => 1 };
+  const agree = k > 1 ? count(record) : 1;
+  if (agree < k) {
+    const others = agree === 1 ? "nobody else came to this result" : `only ${agree} came to this result`;
+    return refuse("too-few-agree", `record ${record.seq}: ${others}, and ${k} are asked for`);
+  }
   return { trusted: true, record };
 }
+
+/**
+ * Whether the record is in the chain: the next one names its leaf hash. Cheap, and enough here, since the end of the
+ * chain is compared with the pin when the ledger is opened. A Rekor leaf names nothing.
+ */
+function isLinked(seq: number, ledger: Ledger): boolean {
+  let leaf: Sha256 | undefined;
+  for (const row of ledger.read(seq, seq + 2)) {
+    if (row.seq === seq) leaf = row.leaf;
+    else return row.bytes.includes(`"prev":"${leaf}"`) || row.bytes.subarray(0, 14).equals(REKOR_START);
+  }
+  return leaf !== undefined;
+}
+
+const REKOR_START = Buffer.from('{"apiVersion":');
 
 const conclude = (verdict: TrustVerdict, signature: SignatureVerdict): TrustVerdict =>
   signature.ok ? verdict : refuse(signature.reason, signature.because);

@@ -10,6 +10,7 @@ import {
 import { type Appended, toExecOutput } from "../provenance/index.ts";
 import type { RunContext } from "./chore-run.ts";
 import { differingOutputs, firstDifference } from "./compare-results.ts";
+import { recordedDifference } from "./earlier-result.ts";
 import type { ChoreName, Difference } from "./events.ts";
 
 /** The second run begins in another second than the first: whatever writes the time into its output shows. */
@@ -155,17 +156,5 @@ function comparison(first: ExecutionResult, again: ExecutionResult, read: Parame
   return {
     difference: firstDifference(first.outputs, again.outputs, read),
     outputs: differingOutputs(first.outputs, again.outputs),
-  };
-}
-
-function recordedDifference({ kind, path, member, offset, first, second, detail }: Difference) {
-  return {
-    p: path,
-    w: kind,
-    ...(member === undefined ? {} : { m: member }),
-    ...(offset === undefined ? {} : { at: offset }),
-    ...(first === undefined ? {} : { a: first }),
-    ...(second === undefined ? {} : { b: second }),
-    ...(detail === undefined ? {} : { t: detail.slice(0, 1_000) }),
   };
 }

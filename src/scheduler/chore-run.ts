@@ -1,4 +1,4 @@
-import { digestOf, explain, hintOf } from "../base/index.ts";
+import { digestOf, explain, hintOf, type Sha256 } from "../base/index.ts";
 import {
   type DescribedAction,
   type ExecutionResult,
@@ -8,10 +8,11 @@ import {
   UP_PATH,
   type Verdict,
 } from "../executor/index.ts";
-import type { Appended } from "../provenance/index.ts";
+import { type Appended, toExecOutput } from "../provenance/index.ts";
 import type { Checker } from "./checker.ts";
 import type { ChoreActions } from "./chore-action.ts";
 import { applyResult, propertiesOf } from "./chore-results.ts";
+import { type Contradiction, contradicted, recordedDifference } from "./earlier-result.ts";
 import type { ChoreName, Decision, EventListener, FailureReport } from "./events.ts";
 import { explainFailure } from "./explain-failure.ts";
 import { buildImage, imageRootOf } from "./image-run.ts";
@@ -134,12 +135,18 @@ export async function runChore(
       return { kind: "failed", failure: { ...failure, explanation }, recorded };
     }
     const cacheable = !facts.attributes.nocache && isCacheable(judged.result);
-    const recorded = context.recorder.executed({
-      ...report,
-      result: judged.result,
-      properties: judged.properties,
-      cacheable,
-    });
+    const { properties, result } = judged;
+    const appended = context.recorder.executed({ ...report, result, properties, cacheable });
+    appended.catch(() => {});
+    // A volatile chore is not meant to come out alike, an image is put together by begat itself.
+    const isRepeatable = !isImage && !interactive && !facts.attributes.volatile;
+    const hash = action.request.actionDigest.hash;
+    const earlier =
+      isRepeatable && cacheable
+        ? contradicted(hash, result, properties, await context.recorder.records(), rooms.blobs)
+        : undefined;
+    const recorded =
+      earlier === undefined ? appended : challengeEarlier(context, chore, earlier, result, appended, hash);
     // Whoever waits for it awaits it; a rejection meanwhile must not bring the process down.
     recorded.catch(() => {});
     for (const path of applyResult(plan, state, chore, judged.result.outputs, judged.properties, context.actions) ?? [])
@@ -173,8 +180,7 @@ export async function runChore(
       stderr: shown(judged.result.stderr),
       undeclared: judged.result.undeclared,
     });
-    // A volatile chore is not meant to come out alike, an image is put together by begat itself.
-    if (!isImage && !interactive && !facts.attributes.volatile) {
+    if (isRepeatable) {
       const request = { ...action.request, imageRoot: imageRootOf(context, chore) };
       context.checker?.enlist({ chore: name, executor, described: action, request, result: judged.result, recorded });
     }
@@ -308,4 +314,47 @@ export async function adoptOwnOutput(
     const bytes = rooms.checkout.fs.readFile(full);
     state.setDigest(path, rooms.blobs.write(bytes, digestOf(bytes)), (found.mode & 0o100) !== 0 ? 2 : 0);
   }
+}
+
+/**
+ * Says that an earlier execution of the same action came out otherwise, and has that recorded beside this one. Hits go on
+ * being made of the earlier one.
+ *
+ * @returns What `recorded` resolves to, once both stand in the ledger.
+ */
+function challengeEarlier(
+  { recorder, plan, options, listener }: RunContext,
+  chore: number,
+  { of, difference, outputs }: Contradiction,
+  result: ExecutionResult,
+  recorded: Promise<Appended>,
+  action: Sha256,
+): Promise<Appended> {
+  const label = plan.label(chore);
+  const where = difference.member === undefined ? difference.path : `${difference.path}/${difference.member}`;
+  listener({
+    type: "notice",
+    severity: "warning",
+    code: "RESULT_CONTRADICTED",
+    message: `${label} made another ${where} than record ${of} says; both are kept, and what record ${of} made goes on being used`,
+    hint: `if that is the wrong one, run: begat quarantine records --from ${of} --to ${of} --reason TEXT`,
+  });
+  return recorded.then(async (appended) => {
+    await recorder.challenged({
+      of,
+      again: appended.seq,
+      action,
+      chore: label,
+      verdict: "differ",
+      seed: 0,
+      out: outputs.map(toExecOutput),
+      diff: recordedDifference(difference),
+      level: result.isolation.level,
+      t0: result.startedAtMs,
+      t1: result.finishedAtMs,
+      ms: result.durationMs,
+      ver: options.version,
+    });
+    return appended;
+  });
 }

@@ -57,16 +57,16 @@ export async function decide(
   const known = await records();
   if (known === undefined) return { act: "execute", decision: { reason: "new" }, described };
   const { index, ledger, trust } = known;
-  let distrust: string | undefined;
+  let distrust: Decision | undefined;
   if (!plan.has(chore, "nocache")) {
-    for (const candidate of index.find(action)) {
+    // The oldest first: a later result that is another one does not take its place.
+    for (const candidate of index.find(action).reverse()) {
       const verdict = trust(candidate, action, minimum);
       if (verdict.trusted) return { act: "use", execution: verdict.execution, described };
-      distrust ??= verdict.because;
+      distrust = { reason: verdict.quarantined ? "quarantined" : "untrusted", because: verdict.because };
     }
   }
-  if (distrust !== undefined)
-    return { act: "execute", decision: { reason: "untrusted", because: distrust }, described };
+  if (distrust !== undefined) return { act: "execute", decision: distrust, described };
   const quarantined = index.quarantined(action);
   if (quarantined !== undefined) {
     const because = `record ${quarantined} came out otherwise when it was checked`;

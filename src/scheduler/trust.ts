@@ -4,7 +4,8 @@ import type { IndexedExecution } from "../cache/index.ts";
 /** What a claimed hit is worth, once its record was read and verified. */
 export type TrustVerdict =
   | { readonly trusted: true; readonly execution: IndexedExecution }
-  | { readonly trusted: false; readonly because: string };
+  /** `quarantined`: somebody decided so; else it does not prove what it claims. */
+  | { readonly trusted: false; readonly quarantined?: boolean; readonly because: string };
 
 /** Reads the travail an index entry points at and checks everything a hit needs (design: the ledger is the truth). */
 export type Trust = (candidate: IndexedExecution, action: Sha256, minimum: IsolationLevel) => TrustVerdict;

@@ -77,6 +77,7 @@ describe("an input that the store has lost", () => {
     world.write("b", "B");
     const second = await world.build();
     expect(second.events.filter((event) => event.type === "notice")).toMatchObject([
+      { code: "RESULT_CONTRADICTED", message: expect.stringContaining("make() made another m than record") },
       { code: "NOT_REPRODUCIBLE", message: "make() ran again and made other bytes than before" },
     ]);
     expect(world.read("x")).toBe("(m(a?2)B)");

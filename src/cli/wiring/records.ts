@@ -1,9 +1,11 @@
 import { BegatError } from "../../base/index.ts";
 import type { ActionIndex } from "../../cache/index.ts";
-import { readAction } from "../../executor/index.ts";
+import { listTree, readAction } from "../../executor/index.ts";
 import {
+  agreementOn,
   catchUpIndex,
   endorsedKeys,
+  findTaint,
   type InputLister,
   indexedExecution,
   type Ledger,
@@ -39,12 +41,30 @@ export async function openUserLedger(machine: Machine, create: boolean): Promise
   return ledger;
 }
 
-export function trustIn(ledger: Ledger): Trust {
+/**
+ * What a hit needs in this ledger as it stands now: what is decided later counts from the next opening on.
+ *
+ * @param agreeing How many executions must have come to the same result.
+ */
+export function trustIn(ledger: Ledger, index: Pick<ActionIndex, "find" | "producers">, agreeing = 1): Trust {
   const keys = endorsedKeys(ledger);
+  const taint = findTaint({
+    ledger,
+    history: keys,
+    lister,
+    members: (tree) => {
+      const bytes = ledger.manifest(tree);
+      return bytes && listTree(bytes).files.map(({ digest }) => ({ digest: digest.hash }));
+    },
+    producers: (hash) => index.producers(hash),
+  });
+  const count = agreementOn({ ledger, keys, lister, executions: (action) => index.find(action) });
+  const agreement = { k: agreeing, count };
   return (candidate, action, minimum) => {
-    const verdict = trustedExecution(candidate, action, ledger, { minimumLevel: minimum, keys, lister });
+    const policy = { minimumLevel: minimum, keys, lister, taint, agreement };
+    const verdict = trustedExecution(candidate, action, ledger, policy);
     if (verdict.trusted) return { trusted: true, execution: indexedExecution(verdict.record) };
-    return { trusted: false, because: verdict.because };
+    return { trusted: false, quarantined: verdict.reason === "quarantined", because: verdict.because };
   };
 }
 
@@ -57,6 +77,7 @@ export async function openRecords(
   machine: Machine,
   onNotice: (text: string) => void,
   create: boolean,
+  agreeing?: number,
 ): Promise<Records> {
   const ledger = await openUserLedger(machine, create);
   const index: ActionIndex = (await machine.index(onNotice)).actions;
@@ -67,7 +88,7 @@ export async function openRecords(
     // Refused where the ledger does not vouch for it: nothing signed with it would ever count.
     signer: ledger.signer("rnode"),
     rnode: machine.rnode,
-    trust: trustIn(ledger),
+    trust: trustIn(ledger, index, agreeing),
     catchUp: () => void catchUpIndex(ledger, index),
   };
 }

@@ -4,12 +4,6 @@ import { type ControlRecord, isControlRecord, KeyHistory } from "./key-history.t
 /** In canonical JSON a quote inside a text is escaped: where these bytes stand, they are the member. */
 const AUTHORITY = Buffer.from('"bysig":"');
 
-/** A ledger that keeps account of where its control records stand. */
-type Accounted = Ledger & { readonly controlSeqs: () => readonly number[] };
-
-const isAccounted = (ledger: Ledger): ledger is Accounted =>
-  typeof (ledger as Partial<Accounted>).controlSeqs === "function";
-
 /**
  * The decisions of a ledger, and what they come to.
  *
@@ -21,7 +15,7 @@ export function readKeyHistory(ledger: Ledger, thorough = false): KeyHistory {
   const genesis = ledger.record(0);
   if (genesis?.kind !== "genesis") throw new LedgerError("LEDGER_TAMPERED", "record 0 is not a genesis record");
   const records: ControlRecord[] = [];
-  for (const seq of thorough || !isAccounted(ledger) ? scan(ledger) : ledger.controlSeqs()) {
+  for (const seq of thorough ? scan(ledger) : ledger.controlSeqs()) {
     const record = readable(ledger, seq);
     if (record !== undefined) records.push(record);
   }

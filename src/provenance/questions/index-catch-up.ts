@@ -66,8 +66,9 @@ export function catchUpIndex(ledger: Ledger, index: ActionIndex): number {
 /** The travail that a challenge found not to be reproducible. */
 function challengedBy(bytes: Buffer): number | undefined {
   try {
-    const { verdict, of } = JSON.parse(bytes.toString()) as Partial<ChallengeBody>;
-    return verdict === "differ" && Number.isSafeInteger(of) ? of : undefined;
+    const { verdict, of, again } = JSON.parse(bytes.toString()) as Partial<ChallengeBody>;
+    // Where the second execution is a travail too, the first one stands.
+    return verdict === "differ" && again === undefined && Number.isSafeInteger(of) ? of : undefined;
   } catch {
     return undefined;
   }
