@@ -11,7 +11,7 @@ const WIDTH = 80;
 export function overview(): string {
   const groups: readonly (readonly [title: string, verbs: readonly Verb[]])[] = [
     ["Build", ["build", "init", "fmt", "check", "graph"]],
-    ["Ask", ["why", "log", "prov show", "prov tree", "ledger verify"]],
+    ["Ask", ["why", "log", "prov show", "prov tree", "prov prove", "verify", "ledger verify"]],
     ["Images", ["image lock", "image build", "image ls", "image export", "image push"]],
     ["Look after", ["cache stats", "cache verify", "cache gc", "doctor", "completion", "version", "help"]],
   ];

@@ -71,6 +71,10 @@ async function dispatch(context: Context): Promise<number> {
       return (await import("./verbs/records.ts")).provShow(context);
     case "prov tree":
       return (await import("./verbs/records.ts")).provTree(context);
+    case "prov prove":
+      return (await import("./verbs/proofs.ts")).prove(context);
+    case "verify":
+      return (await import("./verbs/proofs.ts")).verify(context);
     case "ledger verify":
       return (await import("./verbs/upkeep.ts")).ledgerVerify(context);
     case "cache stats":

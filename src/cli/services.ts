@@ -3,6 +3,7 @@ import type { Diagnostic } from "../dictum-parser/index.ts";
 import type { Capabilities } from "../executor/index.ts";
 import type { BuildSummary, EventListener } from "../scheduler/index.ts";
 import type { ImageServices } from "./image-services.ts";
+import type { ProofServices } from "./proof-services.ts";
 
 /** Where a verb works and what it reads; given to every service that needs a checkout. */
 export interface WorkspaceOptions {
@@ -276,7 +277,7 @@ export interface Finding {
 }
 
 /** All that the verbs ask of the rooms behind them. What these throw is printed, with its hint, by the caller. */
-export interface Services extends ImageServices {
+export interface Services extends ImageServices, ProofServices {
   /** Cancelling by `signal` still ends in a summary, with outcome `cancelled`. */
   build(options: BuildOptions, listener: EventListener, signal: AbortSignal): Promise<BuildSummary>;
   format(request: FormatRequest): Promise<FormatReport>;

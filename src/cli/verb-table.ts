@@ -1,4 +1,5 @@
 import { OPTIONS, type OptionSpec } from "./option.ts";
+import { PROOF_VERBS } from "./proof-verbs.ts";
 
 /** Everything `begat help` says about a verb, and all that the reader of arguments knows of it. */
 export interface VerbSpec {
@@ -178,6 +179,7 @@ export const VERBS = {
     ],
     verifies: true,
   },
+  ...PROOF_VERBS,
   "ledger verify": {
     summary: "check the ledger: chain, records, signatures, pin",
     usage: "",

@@ -172,7 +172,7 @@ function lineOf(record: LedgerRecord): { subject: string; detail: string } {
 }
 
 /** Digest of what the user asks about: as written, or of the file in the checkout. */
-function query(
+export function artifactQuery(
   machine: Machine,
   request: ProvRequest,
 ): { path?: string; digest?: Sha256; inCheckout: Sha256 | undefined } {
@@ -194,7 +194,7 @@ function checkoutHash(machine: Machine, directory: string, path: string): Sha256
 
 export async function provShow(machine: Machine, request: ProvRequest): Promise<Proven<ProvView>> {
   const history = await openHistory(machine);
-  const { inCheckout, ...asked } = query(machine, request);
+  const { inCheckout, ...asked } = artifactQuery(machine, request);
   // The bytes at hand are what the question is about; only where nothing made them is it the newest of that name.
   const byBytes = inCheckout && askShow(history, { ...asked, digest: inCheckout });
   const answer = byBytes?.found ? byBytes : askShow(history, asked);
@@ -220,7 +220,7 @@ function recipeText(history: History, evidence: Evidence): string {
 
 export async function provTree(machine: Machine, request: ProvTreeRequest): Promise<Proven<ProvNode>> {
   const history = await openHistory(machine);
-  const { inCheckout, ...asked } = query(machine, request);
+  const { inCheckout, ...asked } = artifactQuery(machine, request);
   const options = request.depth === undefined ? {} : { depth: request.depth };
   const byBytes = inCheckout && askTree(history, { ...asked, digest: inCheckout }, options);
   const answer = byBytes?.found ? byBytes : askTree(history, asked, options);

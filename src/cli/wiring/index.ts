@@ -27,6 +27,8 @@ export async function openServices(host: Host): Promise<Services> {
     log: async (request) => (await history()).log(machine, request),
     provShow: async (request) => (await history()).provShow(machine, request),
     provTree: async (request) => (await history()).provTree(machine, request),
+    prove: async (request) => (await import("./proof-service.ts")).prove(machine, request),
+    verify: async (request) => (await import("./proof-service.ts")).verify(machine, request),
     ledgerVerify: async (options) => (await upkeep()).ledgerVerify(machine, options),
     cacheStats: async () => (await upkeep()).cacheStats(machine),
     cacheVerify: async () => (await upkeep()).cacheVerify(machine),

@@ -1,0 +1,78 @@
+/** What `prov prove` is asked for. */
+export interface ProveRequest {
+  /** Absolute; paths are taken from there. */
+  readonly directory: string;
+  /** A path, a SHA-256, or the number of a record. */
+  readonly artifact: string;
+  /** Absolute. Made if it is not there. */
+  readonly output: string;
+}
+
+export interface ProveView {
+  readonly path: string;
+  readonly hash: string;
+  readonly seq: number;
+  /** Records in the ledger when its checkpoint was signed. */
+  readonly size: number;
+  readonly directory: string;
+  readonly files: readonly string[];
+  /** The file that says it all, and its size. */
+  readonly proof: string;
+  readonly proofBytes: number;
+  readonly ledger: string;
+  /** Seq of the attestation's own leaf, and whether it was put there now. */
+  readonly attestation: { readonly seq: number; readonly appended: boolean };
+  /** Whether somebody else holds this ledger's size and root. */
+  readonly witnessed: boolean;
+}
+
+export interface VerifyRequest {
+  /** Absolute: a `.proof` file, or the directory of one. */
+  readonly bundle: string;
+  /** Absolute; the file to be proven. */
+  readonly artifact: string;
+  readonly policy: string | undefined;
+  /** Where to write a verification summary. */
+  readonly vsa: string | undefined;
+  readonly trustBundleKeys: boolean;
+}
+
+export interface VerifyView {
+  readonly verdict: "holds" | "not proven" | "tampered" | "rolled back" | "could not check";
+  /** What is wrong; empty where it holds. */
+  readonly problems: readonly string[];
+  /** Absent where nothing is shown. */
+  readonly shown:
+    | {
+        readonly path: string;
+        readonly sha256: string;
+        readonly chore: string;
+        readonly command: readonly string[];
+        readonly image: string;
+        readonly inputs: number;
+        readonly builder: string;
+        readonly level: string;
+        readonly complete: boolean;
+        readonly rnode: string;
+        readonly startedOn: string;
+        readonly finishedOn: string;
+        readonly ledger: string;
+        readonly origin: string;
+        readonly size: number;
+        readonly seq: number;
+        readonly leaf: string;
+        readonly signer: readonly string[];
+        readonly log: readonly string[];
+        readonly witnesses: readonly string[];
+        readonly agreeing: number;
+      }
+    | undefined;
+  readonly vouchedBy: "policy" | "own ledger" | "bundle keys" | undefined;
+  /** The summary that was written, and the key that signed it; `undefined` for one without a signature. */
+  readonly vsa: { readonly path: string; readonly signedBy: string | undefined } | undefined;
+}
+
+export interface ProofServices {
+  prove(request: ProveRequest): Promise<ProveView>;
+  verify(request: VerifyRequest): Promise<VerifyView>;
+}

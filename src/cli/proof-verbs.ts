@@ -1,0 +1,50 @@
+import { OPTIONS } from "./option.ts";
+import type { VerbSpec } from "./verb-table.ts";
+
+/** Verbs about proofs that leave this machine. */
+export const PROOF_VERBS = {
+  "prov prove": {
+    summary: "write a proof of an artifact that others can check",
+    usage: "ARTIFACT -o DIR",
+    text: [
+      "ARTIFACT is a path, a SHA-256, or the number of a record. DIR gets one file for `begat verify`, the same facts for openssl, signify, minisign, Go, Sigstore and in-toto, and a README with their commands.",
+      "The attestation gets a leaf of its own in the ledger, once, and a checkpoint is signed.",
+    ],
+    options: [
+      { name: "output", short: "o", kind: "text", value: "DIR", text: "where to write; made if it is not there" },
+      ...OPTIONS.json,
+      ...OPTIONS.every,
+    ],
+    words: { least: 1, most: 1, what: "ARTIFACT" },
+    overrides: false,
+    examples: [["begat prov prove prog -o prog-proof", ""]],
+    verifies: true,
+  },
+  verify: {
+    summary: "check an artifact by its proof; needs no ledger",
+    usage: "PROOF ARTIFACT",
+    text: [
+      "PROOF is a `.proof` file or the directory `begat prov prove` wrote. Works offline, without a checkout.",
+      "A proof shows what a ledger says. Whether that ledger and its keys are to be believed, a policy says (docs/formats.md, Policies), or this user's own pin of the ledger; else nothing is proven, unless --trust-bundle-keys asks for it.",
+    ],
+    options: [
+      { name: "policy", kind: "text", value: "FILE", text: "whom to believe, and what to ask for" },
+      { name: "trust-bundle-keys", kind: "flag", text: "believe the keys in the proof, whoever they are of" },
+      {
+        name: "vsa",
+        kind: "text",
+        value: "FILE",
+        text: "write a SLSA verification summary, signed by this user's key",
+      },
+      ...OPTIONS.json,
+      ...OPTIONS.every,
+    ],
+    words: { least: 2, most: 2, what: "PROOF and ARTIFACT" },
+    overrides: false,
+    examples: [
+      ["begat verify prog.proof prog --policy release.policy", ""],
+      ["begat verify prog-proof/ prog --trust-bundle-keys", "trust at first use"],
+    ],
+    verifies: true,
+  },
+} as const satisfies Readonly<Record<string, VerbSpec>>;
