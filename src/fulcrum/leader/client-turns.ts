@@ -5,6 +5,9 @@ import { needsOf, unknownProperty } from "./needs.ts";
 import { leaderOf } from "./queue.ts";
 import type { Turn } from "./turn.ts";
 
+/** Keys of chores that nothing joins and that run on one rnode at a time, so that a restarted leader knows them. */
+const ALONE = "alone ";
+
 export function submit(turn: Turn, submission: Submission): void {
   const { state, now } = turn;
   const { execution: id, client } = submission;
@@ -14,7 +17,7 @@ export function submit(turn: Turn, submission: Submission): void {
   }
   clientBack(turn, client);
   const needs = needsOf(submission.platform, state.config);
-  const own = `execution ${id}`;
+  const own = `${submission.doNotCache ? ALONE : "again "}${id}`;
   const shared = submission.doNotCache ? own : `${submission.scope}\n${submission.action}`;
   const known = state.chores.get(shared);
   const joined =
@@ -79,7 +82,7 @@ export function emptyChore(turn: Turn, key: string, action: string): Chore {
     historyKey: "",
     inputs: [],
     inputBytes: 0,
-    mayRunTwice: !key.startsWith("execution "),
+    mayRunTwice: !key.startsWith(ALONE),
     executions: [],
     leases: [],
     failures: [],
@@ -112,8 +115,8 @@ export function refuseUnknown(turn: Turn): void {
     if (unknown === undefined) continue;
     const { property, value, known } = unknown;
     const text = `platform property ${property}=${value} means nothing here; known are ${known.join(", ")}`;
-    const chores = pool.lanes.flatMap((lanes) => [...lanes.values()].flatMap((lane) => [...lane.chores.values()]));
-    for (const chore of chores) answerAll(turn, chore, { kind: "refused", property, value, known, text });
+    for (const chore of state.queue.choresOf(pool))
+      answerAll(turn, chore, { kind: "refused", property, value, known, text });
   }
 }
 

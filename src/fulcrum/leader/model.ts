@@ -41,6 +41,7 @@ export interface Rnode extends Offer {
   /** Infrastructure failures since the last result. */
   failures: number;
   lastFailureMs: number;
+  lastFailure: string;
   /** How often it was quarantined without a result in between. */
   quarantines: number;
   /** 0 while not in quarantine; else when the next probe may be placed. */
@@ -92,6 +93,8 @@ export interface Lane extends HeapElement {
 /** All lanes with the same needs, by class. */
 export interface Pool {
   readonly needs: Needs;
+  /** Also those that are out of the order for the moment. */
+  laneCount: number;
   readonly lanes: readonly IndexedHeap<Lane>[];
 }
 

@@ -1,4 +1,6 @@
+import { answerAll } from "./endings.ts";
 import type { Rnode } from "./model.ts";
+import { meets } from "./needs.ts";
 import type { Turn } from "./turn.ts";
 
 /**
@@ -14,12 +16,32 @@ export function rnodeFailed(turn: Turn, rnode: Rnode, text: string, isCertain = 
   if (rnode.lastFailureMs === now && !isCertain) return;
   rnode.lastFailureMs = now;
   rnode.failures++;
+  rnode.lastFailure = text;
   if (rnode.probeAtMs > now) return;
   if (rnode.probeAtMs === 0 && rnode.failures < quarantineAfter && !isCertain) return;
   rnode.probeAtMs = now + Math.min(quarantineMostMs, quarantineMs * 2 ** rnode.quarantines);
   rnode.quarantines++;
   state.setAlarm(rnode.probeAtMs, { kind: "probe", rnode });
   turn.effects.push({ type: "quarantine", rnode: rnode.name, untilMs: rnode.probeAtMs, text });
+  if (rnode.quarantines >= HOPELESS) giveUp(turn);
+}
+
+/** Quarantines in a row after which an rnode is hoped for no more: it failed two probes. */
+const HOPELESS = 3;
+
+/** Ends what only such rnodes could run: probes come ever more rarely, and an error now is worth more than silence. */
+function giveUp(turn: Turn): void {
+  const { state } = turn;
+  for (const pool of [...state.queue.pools()]) {
+    const able = [...state.rnodes.values()].filter((rnode) => rnode.isConnected && meets(rnode, pool.needs));
+    if (able.length === 0 || !able.every(({ quarantines }) => quarantines >= HOPELESS)) continue;
+    const failures = able.map(({ name, lastFailure }) => ({ rnode: name, text: lastFailure }));
+    const tried = failures.map((failure) => `${failure.rnode}: ${failure.text}`).join("; ");
+    const text = `given up: every rnode that could run it failed again and again: ${tried}`;
+    for (const chore of state.queue.choresOf(pool)) {
+      if (chore.leases.length === 0) answerAll(turn, chore, { kind: "failed", failures, text });
+    }
+  }
 }
 
 /** A result that counts: whatever it was, it is over. */

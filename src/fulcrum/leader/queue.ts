@@ -48,6 +48,11 @@ export class Queue {
     return this.#pools.values();
   }
 
+  /** All queued chores of a pool, in no particular order. */
+  choresOf(pool: Pool): Chore[] {
+    return pool.lanes.flatMap((lanes) => [...lanes.values()].flatMap((lane) => [...lane.chores.values()]));
+  }
+
   /** Puts `chore` into the lane of `execution`, wherever it is now. */
   put(chore: Chore, execution: Execution): void {
     const lane = this.#lane(chore.needs, execution);
@@ -95,11 +100,12 @@ export class Queue {
     if (known !== undefined) return known;
     let pool = this.#pools.get(needs.key);
     if (pool === undefined) {
-      pool = { needs, lanes: PRIORITY_CLASSES.map(() => new IndexedHeap<Lane>(laneBefore)) };
+      pool = { needs, laneCount: 0, lanes: PRIORITY_CLASSES.map(() => new IndexedHeap<Lane>(laneBefore)) };
       this.#pools.set(needs.key, pool);
     }
     const chores = new IndexedHeap<Chore>(choreBefore);
     const lane: Lane = { key, pool, classIndex, invocation, chores, heapIndex: -1 };
+    pool.laneCount++;
     invocation.lanes.set(key, lane);
     return lane;
   }
@@ -107,6 +113,6 @@ export class Queue {
   #drop(lane: Lane): void {
     this.#heapOf(lane).remove(lane);
     lane.invocation.lanes.delete(lane.key);
-    if (lane.pool.lanes.every(({ size }) => size === 0)) this.#pools.delete(lane.pool.needs.key);
+    if (--lane.pool.laneCount === 0) this.#pools.delete(lane.pool.needs.key);
   }
 }

@@ -65,6 +65,7 @@ function newRnode({ state, now }: Turn, event: HelloEvent): Rnode {
     silentAlarm: undefined,
     failures: 0,
     lastFailureMs: -1,
+    lastFailure: "",
     quarantines: 0,
     probeAtMs: 0,
     slowness: 1,
