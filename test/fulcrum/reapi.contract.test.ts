@@ -1,0 +1,52 @@
+import { afterAll, expect, test } from "vitest";
+import { digestOf } from "../../src/base/index.ts";
+import { reapiContract } from "../contracts/reapi.contract.ts";
+import { reapiClient, statusOfCall } from "../support/reapi-client.ts";
+import { type ReapiEndpoint, reapiEndpoint } from "../support/reapi-endpoint.ts";
+
+// Set by tools/conformance.mjs: a server of somebody's.
+const { BEGAT_CONFORMANCE_ADDRESS: address, BEGAT_CONFORMANCE_INSTANCE: instance = "" } = process.env;
+
+const open: ReapiEndpoint[] = [];
+const started = async (mayUpdateResults: boolean): Promise<ReapiEndpoint> => {
+  const endpoint = await reapiEndpoint({ mayUpdateResults });
+  open.push(endpoint);
+  return endpoint;
+};
+afterAll(async () => {
+  for (const endpoint of open) await endpoint.close();
+});
+
+if (address !== undefined) {
+  reapiContract(address, async () => ({ address, instance }));
+} else {
+  reapiContract(
+    "our server, results by its executors alone",
+    async () => ({
+      address: (await started(false)).address,
+      instance: "",
+    }),
+    { execution: false, updates: false },
+  );
+  reapiContract(
+    "our server, an instance with slashes, results by anybody",
+    async () => ({
+      address: (await started(true)).address,
+      instance: "team/one",
+      otherInstance: "team/two",
+    }),
+    { execution: false, updates: true },
+  );
+
+  test("refuses an instance nobody set up", async () => {
+    const { address: at } = await started(true);
+    const client = await reapiClient(at, "nobody");
+    const blobDigests = [digestOf("x")];
+    expect([
+      await statusOfCall(client.capabilities()),
+      await statusOfCall(client.cas.findMissingBlobs({ instanceName: "nobody", blobDigests, digestFunction: 0 })),
+      await statusOfCall(client.download(client.readName(digestOf("x")))),
+    ]).toEqual(["INVALID_ARGUMENT", "INVALID_ARGUMENT", "INVALID_ARGUMENT"]);
+    client.channel.close();
+  });
+}

@@ -1,0 +1,85 @@
+import { FileBlobStore, FileBlobStreams } from "../../src/cache/index.ts";
+import {
+  type ActionResults,
+  actionCacheService,
+  type BoundService,
+  byteStreamService,
+  capabilitiesService,
+  HealthBoard,
+  reflectionServices,
+  startServer,
+  storageService,
+} from "../../src/fulcrum/index.ts";
+import {
+  KernelRandom,
+  NodeBulkFiles,
+  NodeFileStreams,
+  NodeFileTree,
+  NodeProcessTable,
+} from "../../src/platform/index.ts";
+import { reapi } from "../../src/protocol/index.ts";
+import { ManualClock } from "./manual-clock.ts";
+import { scratchDirectory } from "./scratch-directory.ts";
+
+export interface ReapiEndpoint {
+  readonly address: string;
+  readonly store: FileBlobStore;
+  readonly clock: ManualClock;
+  readonly health: HealthBoard;
+  close(): Promise<void>;
+}
+
+/** Action results in memory, by instance. */
+export function memoryResults(): ActionResults {
+  const results = new Map<string, Uint8Array>();
+  const key = (instance: string, hash: string) => `${instance} ${hash}`;
+  return {
+    async get(instance, action) {
+      const bytes = results.get(key(instance, action.hash));
+      return bytes === undefined ? undefined : reapi.ActionResult.decode(bytes);
+    },
+    async put(instance, action, result) {
+      results.set(key(instance, action.hash), reapi.ActionResult.encode(result).finish());
+    },
+  };
+}
+
+/** Our own services over a store on the disk, at a free port of the loopback, in plain text. */
+export async function reapiEndpoint(options: { readonly mayUpdateResults: boolean }): Promise<ReapiEndpoint> {
+  const scratch = scratchDirectory();
+  const bulk = new NodeBulkFiles();
+  const store = new FileBlobStore({
+    fs: new NodeFileTree(),
+    bulk,
+    processes: new NodeProcessTable(),
+    random: new KernelRandom(),
+    cacheHome: `${scratch.path}/cache`,
+  });
+  const clock = new ManualClock();
+  const instances = { accepts: (name: string) => ["", "main", "team/one", "team/two"].includes(name) };
+  const mayUpdateResults = () => options.mayUpdateResults;
+  const streams = new FileBlobStreams(store, new NodeFileStreams());
+  const services: BoundService[] = [
+    capabilitiesService({ instances, mayUpdateResults, execution: undefined }),
+    storageService({ instances, blobs: store }),
+    byteStreamService({ instances, blobs: store, streams, clock }),
+    actionCacheService({ instances, blobs: store, results: memoryResults(), mayUpdateResults }),
+  ];
+  const names = services.map(({ service }) => service.fullName);
+  const health = new HealthBoard(names);
+  const server = await startServer({
+    address: "127.0.0.1:0",
+    services: [...services, health.service(), ...reflectionServices([...names, "grpc.health.v1.Health"])],
+  });
+  return {
+    address: `127.0.0.1:${server.port}`,
+    store,
+    clock,
+    health,
+    async close() {
+      await server.stop(100);
+      bulk.close();
+      scratch.dispose();
+    },
+  };
+}
