@@ -45,7 +45,11 @@ export function memoryResults(): ActionResults {
 }
 
 /** Our own services over a store on the disk, at a free port of the loopback, in plain text. */
-export async function reapiEndpoint(options: { readonly mayUpdateResults: boolean }): Promise<ReapiEndpoint> {
+export async function reapiEndpoint(options: {
+  readonly mayUpdateResults: boolean;
+  /** Serves the blobs of this one, as a process that was started just now. */
+  readonly over?: ReapiEndpoint;
+}): Promise<ReapiEndpoint> {
   const scratch = scratchDirectory();
   const bulk = new NodeBulkFiles();
   const store = new FileBlobStore({
@@ -53,7 +57,7 @@ export async function reapiEndpoint(options: { readonly mayUpdateResults: boolea
     bulk,
     processes: new NodeProcessTable(),
     random: new KernelRandom(),
-    cacheHome: `${scratch.path}/cache`,
+    cacheHome: options.over?.store.layout.home ?? `${scratch.path}/cache`,
   });
   const clock = new ManualClock();
   const instances = { accepts: (name: string) => ["", "main", "team/one", "team/two"].includes(name) };
