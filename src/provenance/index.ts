@@ -3,6 +3,7 @@ export * from "./build-accounts.ts";
 export * from "./challenge.ts";
 export * from "./control/control-record.ts";
 export * from "./control/control-signing.ts";
+export * from "./control/held-keys.ts";
 export * from "./control/key-history.ts";
 export * from "./control/read-history.ts";
 export * from "./control/taint.ts";

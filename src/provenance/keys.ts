@@ -64,15 +64,6 @@ export function keyPath(stateHome: string, role: KeyRole): string {
  * @throws {KeyError} `KEY_MISSING`; `KEY_EXPOSED` when others than its owner may read it; `KEY_MALFORMED`.
  */
 export function loadSigner(files: FileTree, stateHome: string, role: KeyRole, rnode?: string): Signer {
-  const path = keyPath(stateHome, role);
-  const stat = files.lstat(path);
-  if (stat === undefined) throw new KeyError("KEY_MISSING", `the ${role} key ${path} is missing`);
-  if (stat.kind !== "file") throw new KeyError("KEY_MALFORMED", `${path} is not a file but a ${stat.kind}`);
-  if ((stat.mode & 0o077) !== 0) {
-    throw new KeyError("KEY_EXPOSED", `${path} has mode ${octal(stat.mode)}; others than its owner may use the key`, {
-      hint: `if nobody else had it, run: chmod 600 ${path}`,
-    });
-  }
   const directory = files.lstat(directoryOf(stateHome));
   if (directory !== undefined && (directory.mode & 0o022) !== 0) {
     throw new KeyError(
@@ -82,6 +73,23 @@ export function loadSigner(files: FileTree, stateHome: string, role: KeyRole, rn
         hint: `run: chmod 700 ${directoryOf(stateHome)}`,
       },
     );
+  }
+  return loadSignerAt(files, keyPath(stateHome, role), role, rnode);
+}
+
+/**
+ * The signer in a file, wherever that is: a root key may be kept apart.
+ *
+ * @throws {KeyError} as `loadSigner`.
+ */
+export function loadSignerAt(files: FileTree, path: string, role: KeyRole, rnode?: string): Signer {
+  const stat = files.lstat(path);
+  if (stat === undefined) throw new KeyError("KEY_MISSING", `the ${role} key ${path} is missing`);
+  if (stat.kind !== "file") throw new KeyError("KEY_MALFORMED", `${path} is not a file but a ${stat.kind}`);
+  if ((stat.mode & 0o077) !== 0) {
+    throw new KeyError("KEY_EXPOSED", `${path} has mode ${octal(stat.mode)}; others than its owner may use the key`, {
+      hint: `if nobody else had it, run: chmod 600 ${path}`,
+    });
   }
   let privateKey: KeyObject;
   try {
@@ -122,10 +130,41 @@ export function ensureSigner(
   return loadSigner(files, stateHome, role, rnode);
 }
 
-function makeKey(files: FileTree, random: Random, stateHome: string, role: KeyRole): void {
-  const path = keyPath(stateHome, role);
-  files.makeDirectory(directoryOf(stateHome), 0o700);
+/** Where a key of `role` that came after the first is kept. */
+export function laterKeyPath(stateHome: string, role: KeyRole, id: Sha256): string {
+  return `${directoryOf(stateHome)}/${role}-${id.slice(0, 12)}.key`;
+}
+
+/**
+ * One more key of `role`, in a file of its own: the ones before go on counting for what they signed.
+ *
+ * @throws {KeyError} `KEY_NOT_WRITABLE`.
+ */
+export function makeLaterSigner(
+  files: FileTree,
+  random: Random,
+  stateHome: string,
+  role: KeyRole,
+  rnode?: string,
+): Signer {
   const privateKey = privateKeyOf(random.bytes(32));
+  const signer = signerOf(privateKey, role, rnode);
+  const path = laterKeyPath(stateHome, role, signer.key);
+  try {
+    writeKey(files, random, stateHome, path, privateKey);
+  } catch (cause) {
+    if (!(cause instanceof FileTreeError)) throw cause;
+    throw new KeyError("KEY_NOT_WRITABLE", `cannot make the ${role} key ${path}`, { cause });
+  }
+  return signer;
+}
+
+function makeKey(files: FileTree, random: Random, stateHome: string, role: KeyRole): void {
+  writeKey(files, random, stateHome, keyPath(stateHome, role), privateKeyOf(random.bytes(32)));
+}
+
+function writeKey(files: FileTree, random: Random, stateHome: string, path: string, privateKey: KeyObject): void {
+  files.makeDirectory(directoryOf(stateHome), 0o700);
   const pem = privateKey.export({ format: "pem", type: "pkcs8" }) as string;
   // Whole under a name of its own first, then linked: a link refuses an existing name, as O_EXCL does, and nobody who
   // finds the key finds half of it.

@@ -72,7 +72,7 @@ export interface Ledger {
   /** A manifest, its bytes checked against its hash; `undefined` when the ledger has none. */
   manifest(hash: Sha256): Buffer | undefined;
   /** Seqs of the records of authority (`isControlKind`), in order; found without reading the others. */
-  controls(): readonly number[];
+  controlSeqs(): readonly number[];
   /**
    * Merkle root (RFC 6962) of the first `size` records; absent: of all that are durable now.
    *

@@ -1,6 +1,9 @@
 import type { Sha256 } from "../base/index.ts";
 import type { Clock, FileTree } from "../ports/index.ts";
 import { isControlKind } from "./control/control-record.ts";
+import { heldLogSigners, heldSigner } from "./control/held-keys.ts";
+import type { KeyHistory } from "./control/key-history.ts";
+import { readKeyHistory } from "./control/read-history.ts";
 import { type KeyRole, loadSigner, type Signer } from "./keys.ts";
 import { CheckpointStore } from "./ledger/checkpoint-store.ts";
 import { RecordStore } from "./ledger/record-store.ts";
@@ -86,7 +89,7 @@ export class SqliteLedger implements Ledger {
     this.#rollback = () => void rollback?.run();
     this.#records = new RecordStore(database, path, origin);
     this.#tree = new TreeStore(database, path);
-    const signers = () => [this.signer("log")];
+    const signers = () => this.#logSigners();
     const places = { database, tree: this.#tree, files, clock, stateHome, path, identity, origin };
     this.#checkpoints = new CheckpointStore({ ...places, signers });
   }
@@ -96,26 +99,39 @@ export class SqliteLedger implements Ledger {
   }
 
   /**
-   * The key of this machine that genesis vouches for.
+   * The newest key of this machine that the ledger vouches for.
    *
    * @throws {KeyError} when it is missing, exposed or broken.
-   * @throws {LedgerError} `LEDGER_FOREIGN` when it is another key than genesis names.
+   * @throws {LedgerError} `LEDGER_FOREIGN` when it is another key than the ledger knows, or one that does not count any more.
    */
   signer(role: KeyRole = "rnode"): Signer {
     let signer = this.#signers.get(role);
     if (signer === undefined) {
-      signer = loadSigner(this.#parts.files, this.#parts.stateHome, role);
-      const genesis = this.record(0);
-      const entry = genesis?.kind === "genesis" ? genesis.keys.find((key) => key.id === signer?.key) : undefined;
-      if (entry?.role !== role) {
-        throw new LedgerError("LEDGER_FOREIGN", `ledger ${this.path} does not know the ${role} key ${signer.key}`, {
-          hint: `a ledger and its keys belong together: restore both ${this.path} and the keys beside it, or move both away`,
-        });
-      }
-      signer = { ...signer, entry };
+      const { files, stateHome } = this.#parts;
+      const history = readKeyHistory(this);
+      signer = heldSigner(files, stateHome, history, role, this.size()) ?? this.#refuseKey(history, role);
       this.#signers.set(role, signer);
     }
     return signer;
+  }
+
+  /** Of the log: one key, or two while one replaces the other. */
+  #logSigners(): readonly Signer[] {
+    const { files, stateHome } = this.#parts;
+    const signers = heldLogSigners(files, stateHome, readKeyHistory(this), this.size());
+    return signers.length > 0 ? signers : [this.signer("log")];
+  }
+
+  #refuseKey(history: KeyHistory, role: KeyRole): never {
+    const { key } = loadSigner(this.#parts.files, this.#parts.stateHome, role);
+    const valid = history.validAt(key, this.size(), role);
+    const because = valid.ok || valid.reason === "not-endorsed" ? "" : `: ${valid.because}`;
+    const message = `ledger ${this.path} does not know the ${role} key ${key}${because}`;
+    const hint =
+      because === ""
+        ? `a ledger and its keys belong together: restore both ${this.path} and the keys beside it, or move both away`
+        : `the root key endorses another one: begat ledger endorse --new ${role}`;
+    throw new LedgerError("LEDGER_FOREIGN", message, { hint });
   }
 
   append(entries: readonly Entry[]): Promise<readonly Appended[]> {
@@ -152,7 +168,7 @@ export class SqliteLedger implements Ledger {
     return this.#reading(() => this.#records.manifest(hash));
   }
 
-  controls(): readonly number[] {
+  controlSeqs(): readonly number[] {
     return this.#reading(() => this.#records.controls());
   }
 
@@ -210,6 +226,11 @@ export class SqliteLedger implements Ledger {
   /** The subtrees that are kept, for whoever makes the tree anew and compares. */
   keptSubtrees(): IterableIterator<{ readonly level: number; readonly n: number; readonly hash: unknown }> {
     return this.#tree.kept();
+  }
+
+  /** `count` hashes of tile level `level` (0: leaf hashes, 1: roots of full 256 records...), from hash `first` on. */
+  tileHashes(level: number, first: number, count: number): Uint8Array[] {
+    return this.#reading(() => this.#tree.hashes(level, first, count));
   }
 
   close(): void {

@@ -213,7 +213,7 @@ export function ledgerContract(name: string, make: () => Promise<{ ledger: Ledge
         manifests: [],
       };
       await Promise.all([ledger.append([ingest("a"), control, ingest("b"), control]), ledger.flush()]);
-      expect(ledger.controls()).toEqual([2, 4]);
+      expect(ledger.controlSeqs()).toEqual([2, 4]);
     });
 
     test("takes nothing once it is closed", async () => {

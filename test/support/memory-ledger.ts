@@ -96,8 +96,10 @@ export class MemoryLedger implements Ledger {
     return bytes;
   }
 
-  controls(): readonly number[] {
-    return [...this.rows.keys()].filter((seq) => isControlKind(this.record(seq)?.kind ?? ""));
+  controlSeqs(): readonly number[] {
+    // Whatever a test made of a row: its kind is looked at, nothing else.
+    const kindOf = (bytes: Buffer) => /"kind":"([a-z.]+)","log"/.exec(bytes.toString())?.[1] ?? "";
+    return [...this.rows.keys()].filter((seq) => isControlKind(kindOf(this.rows[seq]!.bytes)));
   }
 
   root(size = this.rows.length): Sha256 {
