@@ -1,12 +1,16 @@
 import { codeOf, explain, type Sha256 } from "../base/index.ts";
 import { BuildAccounts } from "./build-accounts.ts";
 import { verifyChallenge } from "./challenge.ts";
+import { isControlKind } from "./control/control-record.ts";
+import type { KeyHistory } from "./control/key-history.ts";
 import { NO_KEYS } from "./control/key-history.ts";
 import { readKeyHistory } from "./control/read-history.ts";
 import { type KeyRing, proveSignature } from "./execution-signing.ts";
+import type { SignedCheckpoint } from "./ledger/signed-checkpoint.ts";
+import { type KeptSubtree, TreeCheck, type TreeFinding, type TreeMemory } from "./ledger/tree-check.ts";
 import { type Ledger, LedgerError } from "./ledger.ts";
 import { parseHits, takeListBack } from "./long-lists.ts";
-import { type PinRead, pinProblem } from "./pin.ts";
+import type { PinRead } from "./pin.ts";
 import type { ChallengeBody, ExecutionRecord, HitsBody, LedgerRecord, RecordFrame } from "./record.ts";
 import { leafHash, NO_RECORD, parseRecord, RecordError } from "./record-codec.ts";
 import type { InputLister } from "./statement.ts";
@@ -43,6 +47,12 @@ export interface LedgerVerdict {
   readonly executions: number;
   readonly signatures: number;
   readonly builds: { readonly finished: number; readonly unfinished: number };
+  /** Merkle root of the records looked at; `undefined` of none. */
+  readonly root: Sha256 | undefined;
+  /** Signed sizes that were compared. */
+  readonly checkpoints: number;
+  /** Whether anybody but this machine has cosigned a size, or left a pin. Else a rewriting by whoever has its keys may not show. */
+  readonly witnessed: boolean;
   /** Gravest first; at most 100, then one that counts the rest. */
   readonly findings: readonly LedgerFinding[];
   /** No fault, but worth knowing. */
@@ -55,6 +65,10 @@ export interface VerifyLedgerOptions {
   readonly lister: InputLister;
   /** What was remembered outside the ledger; read it before the ledger is opened. */
   readonly pin?: PinRead;
+  /** More of the same: pins kept elsewhere, and what was signed last. */
+  readonly memory?: Omit<TreeMemory, "checkpoints">;
+  /** Hashes of subtrees the ledger keeps beside its records. */
+  readonly subtrees?: () => Iterable<KeptSubtree>;
   /** What the storage finds wrong with itself, e.g. `SqliteLedger.checkStorage`. */
   readonly storage?: () => readonly string[];
   readonly onProgress?: (done: number, size: number) => void;
@@ -91,6 +105,9 @@ export function verdictOfFailure(error: unknown): LedgerVerdict {
     executions: 0,
     signatures: 0,
     builds: { finished: 0, unfinished: 0 },
+    root: undefined,
+    checkpoints: 0,
+    witnessed: false,
     findings: [{ verdict: word, seq: undefined, message: explain(error) }],
     notes: [],
   };
@@ -122,13 +139,23 @@ class Verification {
   #keys: KeyRing = NO_KEYS;
   #leaves = 0;
   #head: Sha256 = NO_RECORD;
-  #pinnedLeaf: Sha256 | undefined;
+  #history: KeyHistory | undefined;
+  #tree: TreeCheck;
+  #checkpoints: readonly SignedCheckpoint[] = [];
+  readonly #controls: number[] = [];
   #executions = 0;
   #signatures = 0;
 
   constructor(ledger: Ledger, options: VerifyLedgerOptions) {
     this.#ledger = ledger;
     this.#options = options;
+    this.#tree = new TreeCheck(this.#memory());
+  }
+
+  #memory(): TreeMemory {
+    const { pin = { state: "absent" }, memory } = this.#options;
+    const pins = [{ path: "pin", read: pin, imported: false }, ...(memory?.pins ?? [])];
+    return { checkpoints: this.#checkpoints, pins, lastSigned: memory?.lastSigned ?? { state: "absent" } };
   }
 
   add(verdict: LedgerFinding["verdict"], seq: number | undefined, message: string): void {
@@ -138,6 +165,10 @@ class Verification {
   async run(): Promise<void> {
     const { storage, onProgress, pin } = this.#options;
     for (const line of storage?.() ?? []) this.add("tampered", undefined, `the database is damaged: ${line}`);
+    // Before the size: the ledger may grow in between, and what is said about it must not be ahead of it.
+    const controls = new Set(this.#ledger.controlSeqs());
+    this.#checkpoints = this.#ledger.checkpoints();
+    this.#tree = new TreeCheck(this.#memory());
     const size = this.#ledger.size();
     try {
       for (const row of this.#ledger.read(0, size)) {
@@ -152,7 +183,7 @@ class Verification {
     for (const { build, beganAt } of this.#accounts.unfinished()) {
       this.#notes.push(`build ${build} (record ${beganAt}) has no end: it is under way, or it was interrupted`);
     }
-    this.#comparePin(pin ?? { state: "absent" });
+    this.#compareTree(pin, controls);
     onProgress?.(this.#leaves, size);
   }
 
@@ -172,6 +203,9 @@ class Verification {
       executions: this.#executions,
       signatures: this.#signatures,
       builds: { finished: this.#accounts.finished, unfinished: this.#accounts.unfinished().length },
+      root: this.#tree.root(),
+      checkpoints: this.#checkpoints.length,
+      witnessed: this.#tree.witnessed(),
       findings: shown,
       notes: this.#notes,
     };
@@ -190,8 +224,7 @@ class Verification {
     const prev = this.#head;
     this.#head = leaf;
     this.#leaves = row.seq + 1;
-    const { pin } = this.#options;
-    if (pin?.state === "present" && row.seq === pin.pin.size - 1) this.#pinnedLeaf = leaf;
+    this.#tree.enter(leaf);
     const record = this.#parse(row, prev);
     if (record === undefined) return;
     if (record.seq !== row.seq) this.add("tampered", row.seq, `the record says it is number ${record.seq}`);
@@ -223,8 +256,10 @@ class Verification {
         this.add("tampered", record.seq, "genesis is not what the ledger was opened by");
       const history = readKeyHistory(this.#ledger, true);
       this.#keys = history;
+      this.#history = history;
       for (const { verdict, seq, because } of history.problems) this.add(verdict, seq, because);
     }
+    if (isControlKind(record.kind)) this.#controls.push(record.seq);
     if (record.kind === "hits") this.#hits(record);
     if (record.kind === "challenge") this.#challenge(record);
     if (record.kind !== "exec" && record.kind !== "fail") return;
@@ -307,12 +342,22 @@ class Verification {
     }
   }
 
-  #comparePin(pin: PinRead): void {
-    if (pin.state === "absent") this.#notes.push("there is no pin: records removed from the end would not show");
-    if (pin.state === "malformed") this.add("could not check", undefined, pin.problem);
-    if (pin.state !== "present") return;
+  #compareTree(pin: PinRead | undefined, controls: Set<number>): void {
+    if (pin === undefined || pin.state === "absent") {
+      this.#notes.push("there is no pin: records removed from the end would not show");
+    }
+    const report: TreeFinding = (verdict, message) => this.add(verdict, undefined, message);
     const ledger = { identity: this.#ledger.identity, size: this.#leaves };
-    const problem = pinProblem(pin.pin, ledger, { leaf: () => this.#pinnedLeaf, root: (at) => this.#ledger.root(at) });
-    if (problem !== undefined) this.add("rolled back", undefined, `rolled back or replaced: ${problem}`);
+    this.#tree.checkpoints(this.#ledger.origin, this.#history, report);
+    this.#tree.memory(ledger, report);
+    const kept = this.#options.subtrees?.();
+    if (kept !== undefined) this.#tree.subtrees(kept, report);
+    const newest = Math.max(-1, ...controls);
+    for (const seq of this.#controls) {
+      // What came after the account was read need not be in it.
+      if (controls.delete(seq) || seq > newest) continue;
+      this.add("tampered", seq, "is missing from the account of control records");
+    }
+    for (const seq of controls) this.add("tampered", seq, "is no control record, and accounted for as one");
   }
 }

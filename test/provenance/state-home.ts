@@ -7,6 +7,8 @@ import {
   type LedgerVerdict,
   type OpenLedgerOptions,
   openLedger,
+  otherPins,
+  readLastSigned,
   readPin,
   type SqliteLedger,
   signExecution,
@@ -82,11 +84,20 @@ export async function smallLedger(stateHome: string): Promise<void> {
 /** The verdict as `begat ledger verify` comes to it: whatever happens is one. */
 export async function verify(stateHome: string, signatures = true): Promise<LedgerVerdict> {
   const pin = readPin(files, stateHome);
+  const lastSigned = readLastSigned(files, stateHome);
   let ledger: SqliteLedger | undefined;
   try {
     ledger = await open(stateHome, { create: false });
     const opened = ledger;
-    return await verifyLedger(ledger, { signatures, lister: listAction, pin, storage: () => opened.checkStorage() });
+    const memory = { pins: otherPins(files, stateHome, undefined, ledger.identity), lastSigned };
+    return await verifyLedger(ledger, {
+      signatures,
+      lister: listAction,
+      pin,
+      memory,
+      storage: () => opened.checkStorage(),
+      subtrees: () => opened.keptSubtrees(),
+    });
   } catch (error) {
     return verdictOfFailure(error);
   } finally {

@@ -94,6 +94,9 @@ describe("a whole ledger", () => {
       executions: 2,
       signatures: 2,
       builds: { finished: 2, unfinished: 0 },
+      root: ledger.root(),
+      checkpoints: 0,
+      witnessed: false,
       findings: [],
       notes: [],
     });
