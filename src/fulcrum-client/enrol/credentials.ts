@@ -7,6 +7,9 @@ import { isIpAddress } from "./member.ts";
 
 type Provider = Parameters<typeof experimental.createCertificateProviderChannelCredentials>[0];
 
+/** grpc-js begins to listen to its own credentials only after it has asked for them. */
+const soon = (tell: () => void): void => queueMicrotask(tell);
+
 /**
  * What grpc-js asks for certificates, at each new connection. A renewed one is handed on at once, so a process goes on
  * with new connections; those that are open keep the one they were opened with.
@@ -15,14 +18,14 @@ export function certificateProvider(identity: Identity): Provider {
   const stops = new Map<object, () => void>();
   const ca = { caCertificate: Buffer.from(identity.authority.pem) };
   return {
-    addCaCertificateListener: (listener) => listener(ca),
+    addCaCertificateListener: (listener) => soon(() => listener(ca)),
     // The authority is the farm's name: it never changes under a member.
     removeCaCertificateListener: () => {},
     addIdentityCertificateListener(listener) {
       const tell = () =>
         listener({ certificate: Buffer.from(identity.chainPem), privateKey: Buffer.from(identity.keyPem) });
       stops.set(listener, identity.onChange(tell));
-      tell();
+      soon(() => stops.has(listener) && tell());
     },
     removeIdentityCertificateListener(listener) {
       stops.get(listener)?.();
@@ -48,7 +51,7 @@ export async function joiningCredentials(authority: AuthorityCertificate): Promi
   const { experimental } = await loadGrpc();
   const ca = { caCertificate: Buffer.from(authority.pem) };
   const provider: Provider = {
-    addCaCertificateListener: (listener) => listener(ca),
+    addCaCertificateListener: (listener) => soon(() => listener(ca)),
     removeCaCertificateListener: () => {},
     addIdentityCertificateListener: () => {},
     removeIdentityCertificateListener: () => {},

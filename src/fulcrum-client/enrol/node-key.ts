@@ -1,9 +1,9 @@
-import { createECDH, createPrivateKey, createPublicKey, type KeyObject, type webcrypto } from "node:crypto";
+import { createECDH, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { sha256 } from "../../base/index.ts";
 import type { Random } from "../../ports/index.ts";
 import { FarmError } from "./farm-error.ts";
 
-type CryptoKey = webcrypto.CryptoKey;
+type CryptoKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
 
 /** ECDSA on P-256: what Node, grpc-js and the Java of Bazel's TLS all accept. */
 const P256 = { name: "ECDSA", namedCurve: "P-256" } as const;
