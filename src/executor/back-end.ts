@@ -42,6 +42,8 @@ export interface BackEnd {
   readonly containments: readonly Containment[];
   /** Large inputs are seen in place instead of being copied. */
   readonly bindsInputs: boolean;
+  /** Directories that only begat's own user can enter are no obstacle to what is seen in place. */
+  readonly reachesAll?: boolean;
   /** Words before the launcher's own, for what its children inherit. */
   wrap?(slot: SlotPlaces): readonly string[];
   /** Called while a launcher starts, before it gets its first command. */
@@ -51,6 +53,8 @@ export interface BackEnd {
   placesOf(slot: SlotPlaces): RecipePlaces;
   /** Name of the program that makes the sandbox and then starts the recipe in it; `undefined`: there is none. */
   readonly sandbox: string | undefined;
+  /** The first program which that one starts is the recipe; else it is one that looks after the recipe. */
+  readonly sandboxStartsRecipe?: boolean;
   /** Shell text that runs the recipe and leaves its status in `$?`. */
   command(run: RecipeRun): string;
   /** Runs the recipe itself, without a launcher; aborting kills it. */
@@ -60,5 +64,9 @@ export interface BackEnd {
     readonly argv: readonly string[];
     readonly env: Readonly<Record<string, string>>;
     readonly cwd: string;
+    /** It becomes the recipe's user itself. */
+    readonly dropsUser?: boolean;
   };
+  /** The slot in `directory` is no more. */
+  leave?(directory: string): void;
 }

@@ -31,7 +31,7 @@ export function judgeRecipe(
     return { verdict: "timeout", detail, exitCode: undefined, signal: "SIGKILL" };
   }
   if (context.needsBegun && !run.begun) {
-    const reason = run.stderr.text().toString().trim().split("\n").pop() ?? "";
+    const reason = run.problem || (run.stderr.text().toString().trim().split("\n").pop() ?? "");
     return { verdict: "executor-error", detail: `sandbox was not set up: ${reason}`, exitCode, signal };
   }
   const of = (verdict: Verdict, detail: string): Judgement => ({ verdict, detail, exitCode, signal });

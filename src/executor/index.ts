@@ -7,5 +7,6 @@ export * from "./executor.ts";
 export { type HostToolsIdentity, hostIdentity } from "./host-identity.ts";
 export { DEFAULT_LIMITS, type ExecutorLimits } from "./limits.ts";
 export { createProcessExecutor } from "./process/process-executor.ts";
+export { createServerExecutor, type ServerExecutorOptions } from "./server/server-executor.ts";
 export type { StagedExecutorOptions } from "./staged-executor.ts";
 export type { Variation } from "./variation.ts";

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
+import type { BackEnd } from "./back-end.ts";
 import { ExecutorError } from "./executor.ts";
 import type { LaunchedCommand } from "./launcher/launcher.ts";
 import { OutputCapture } from "./launcher/output-capture.ts";
@@ -12,7 +13,7 @@ import { killSurvivors, processesOfUser, processesUnder } from "./launcher/proce
  * @param slot What it leaves is found by its user or, where it has none of its own, by the slot's directory.
  */
 export async function runInteractively(
-  command: { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>>; readonly cwd: string },
+  command: ReturnType<BackEnd["interactiveCommand"]>,
   slot: { readonly uid: number | undefined; readonly directory: string },
   signal: AbortSignal,
 ): Promise<LaunchedCommand> {
@@ -22,7 +23,7 @@ export async function runInteractively(
     cwd: command.cwd,
     env: command.env,
     stdio: "inherit",
-    ...(uid === undefined ? {} : { uid, gid: uid }),
+    ...(uid === undefined || command.dropsUser ? {} : { uid, gid: uid }),
   });
   const kill = () => child.kill("SIGKILL");
   signal.addEventListener("abort", kill, { once: true });
@@ -34,7 +35,7 @@ export async function runInteractively(
       child.once("exit", (code, name) => resolve(code ?? 128 + (name === null ? 0 : constants.signals[name])));
     });
     const leftNames = await killSurvivors(() => survivorsOf(slot).filter(({ pid }) => !before.has(pid)));
-    const nothing = () => new OutputCapture(Buffer.alloc(1), 1, 0, undefined);
+    const nothing = () => OutputCapture.unmarked(0, undefined);
     const streams = { stdout: nothing(), stderr: nothing() };
     return { status, lost: false, leftCount: leftNames.length, leftNames, begun: true, ...streams };
   } finally {

@@ -64,7 +64,7 @@ export class Slot implements SlotPlaces {
     }
     this.image = options.image;
     this.imageRoot = options.image;
-    if (this.uid === undefined || !options.backEnd.bindsInputs) return;
+    if (this.uid === undefined || !options.backEnd.bindsInputs || options.backEnd.reachesAll) return;
     if (options.image !== undefined && !isReachableByAll(options.image)) {
       this.image = `${this.directory}/image`;
       this.#make(this.image, 0o755, false);
@@ -83,6 +83,7 @@ export class Slot implements SlotPlaces {
     if (this.uid === undefined) return file;
     const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
     if ((mode & 0o004) === 0) return undefined;
+    if (this.#options.backEnd.reachesAll) return file;
     const bind = this.#binds.find(({ from }) => file.startsWith(`${from}/`));
     const directory = dirname(file);
     let open = this.#openDirectories.get(directory);
@@ -169,6 +170,7 @@ export class Slot implements SlotPlaces {
 
   async close(): Promise<void> {
     await this.#launcher?.close();
+    this.#options.backEnd.leave?.(this.directory);
     removeTree(this.directory);
   }
 

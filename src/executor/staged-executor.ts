@@ -239,7 +239,7 @@ export abstract class StagedExecutor implements Executor {
       if (signal.aborted) throw cancelled();
       this.#stager.checkBound(inputs.bound);
 
-      const needsBegun = this.#backEnd.name === "bubblewrap" && !request.interactive;
+      const needsBegun = this.#backEnd.sandbox !== undefined && !request.interactive;
       const processEvents = processLimitEvents(ended, request.resources.pids ?? this.limits.processes);
       const judged = judgeRecipe(ended, { timedOutAfterMs, needsBegun, limitEvents: processEvents });
       const full = spaceEvent(slot.directory);
@@ -253,7 +253,8 @@ export abstract class StagedExecutor implements Executor {
       isDirty = variation !== undefined;
       const { build } = recipePlaces;
       const directory = request.directory === "" ? build : `${build}/${request.directory}`;
-      const frame = { build, directory, sandbox: this.#backEnd.sandbox };
+      const { sandbox, sandboxStartsRecipe } = this.#backEnd;
+      const frame = { build, directory, sandbox, ...(sandboxStartsRecipe ? { sandboxStartsRecipe } : {}) };
       const accesses = tracer && readTrace(takeLines(traceFile), frame);
       return {
         ...judgement,

@@ -1,8 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { makeSandboxEtc } from "../../src/executor/bubblewrap/sandbox-etc.ts";
 import { createBubblewrapExecutor } from "../../src/executor/index.ts";
+import { makeSandboxEtc } from "../../src/executor/sandbox/sandbox-etc.ts";
 import { NodeClock } from "../../src/platform/index.ts";
 import { executionRequest } from "../support/execution-request.ts";
 import { MemoryBlobStore } from "../support/memory-blob-store.ts";

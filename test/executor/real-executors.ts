@@ -2,12 +2,15 @@ import { accessSync, constants } from "node:fs";
 import {
   createBubblewrapExecutor,
   createProcessExecutor,
+  createServerExecutor,
+  type Executor,
   type StagedExecutorOptions,
 } from "../../src/executor/index.ts";
 import { NodeClock, NodeFileTree } from "../../src/platform/index.ts";
 import type { ExecutorUnderTest } from "../contracts/executor.contract.ts";
 import { MemoryBlobStore } from "../support/memory-blob-store.ts";
 import { scratchDirectory } from "../support/scratch-directory.ts";
+import { spawnServer } from "../support/spawn-server.ts";
 
 export interface RealExecutor {
   readonly name: string;
@@ -18,7 +21,13 @@ export interface RealExecutor {
 
 export const hasBubblewrap = exists("/usr/bin/bwrap") || exists("/usr/local/bin/bwrap");
 
-/** The back ends that this machine has. Without bubblewrap its tests are left out: there is nothing to test. */
+export const hasSpawnServer = spawnServer !== undefined;
+
+export function createSpawnServerExecutor(options: StagedExecutorOptions): Executor {
+  return createServerExecutor({ ...options, server: spawnServer ?? "/nonexistent" });
+}
+
+/** The back ends that this machine has. Without bubblewrap or a compiler their tests are left out: there is nothing to test. */
 export function realExecutors(options: Partial<StagedExecutorOptions> = {}): RealExecutor[] {
   const of = (name: string, isSandbox: boolean, create: typeof createProcessExecutor): RealExecutor => {
     const directories: ReturnType<typeof scratchDirectory>[] = [];
@@ -48,6 +57,7 @@ export function realExecutors(options: Partial<StagedExecutorOptions> = {}): Rea
   return [
     of("the process executor", false, createProcessExecutor),
     ...(hasBubblewrap ? [of("the bubblewrap executor", true, createBubblewrapExecutor)] : []),
+    ...(hasSpawnServer ? [of("the server executor", true, createSpawnServerExecutor)] : []),
   ];
 }
 

@@ -1,8 +1,8 @@
 import type Docker from "dockerode";
 import type { SlotPlaces } from "../back-end.ts";
-import { allowedProcessors, visibleProcessors } from "../bubblewrap/processors.ts";
 import type { ExecutionRequest } from "../executor.ts";
 import type { ExecutorLimits } from "../limits.ts";
+import { allowedProcessors, visibleProcessors } from "../sandbox/processors.ts";
 import type { SeccompProfile } from "./seccomp-profile.ts";
 
 export const CONTAINER_PLACES = { build: "/build", home: "/home/build", tmp: "/tmp" } as const;

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { Writable } from "node:stream";
 import type Docker from "dockerode";
@@ -67,10 +66,8 @@ export async function runInContainer(
 }
 
 function captures(keepBytes: number, onOutput: OutputListener | undefined): [OutputCapture, OutputCapture] {
-  // No mark ends these: one that nobody prints.
-  const prefix = Buffer.concat([Buffer.from([1]), randomBytes(16)]);
   const of = (name: "stdout" | "stderr") =>
-    new OutputCapture(prefix, 24, keepBytes, onOutput && ((bytes) => onOutput(name, bytes)));
+    OutputCapture.unmarked(keepBytes, onOutput && ((bytes) => onOutput(name, bytes)));
   return [of("stdout"), of("stderr")];
 }
 

@@ -1,9 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path/posix";
 import type { BackEnd, RecipeRun, SlotPlaces } from "../back-end.ts";
-import { judgeCanaries, plantCanaries } from "../bubblewrap/canaries.ts";
-import { maskedProcFiles } from "../bubblewrap/masked-proc.ts";
-import { visibleProcessors } from "../bubblewrap/processors.ts";
 import {
   type Capabilities,
   type ExecutionOptions,
@@ -16,6 +13,9 @@ import {
 import type { LaunchedCommand } from "../launcher/launcher.ts";
 import { SANDBOX_INIT } from "../launcher/launcher-command.ts";
 import { DEFAULT_LIMITS, type ExecutorLimits } from "../limits.ts";
+import { judgeCanaries, plantCanaries } from "../sandbox/canaries.ts";
+import { maskedProcFiles } from "../sandbox/masked-proc.ts";
+import { visibleProcessors } from "../sandbox/processors.ts";
 import { filterRules } from "../seccomp/filter-rules.ts";
 import { seccompFilter } from "../seccomp/seccomp-filter.ts";
 import { commandWithEnvironment } from "../shell-command.ts";

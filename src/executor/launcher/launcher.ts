@@ -17,6 +17,8 @@ export interface LaunchedCommand {
   readonly leftNames: readonly string[];
   /** In a sandbox: whether it was set up and the recipe begun. */
   readonly begun: boolean;
+  /** Why not, where that is known apart from what was printed. */
+  readonly problem?: string | undefined;
   readonly stdout: OutputCapture;
   readonly stderr: OutputCapture;
 }

@@ -30,8 +30,17 @@ export class OutputCapture {
     this.#onBytes = onBytes;
   }
 
+  /** For a stream whose end is told otherwise. */
+  static unmarked(keepBytes: number, onBytes: ((bytes: Uint8Array) => void) | undefined): OutputCapture {
+    return new OutputCapture(Buffer.alloc(0), 0, keepBytes, onBytes);
+  }
+
   /** Takes what was read; answers the end mark's text after its prefix once that has come. */
   feed(chunk: Buffer): string | undefined {
+    if (this.#markBytes === 0) {
+      this.#keep(chunk);
+      return undefined;
+    }
     const bytes = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
     this.#held = undefined;
     const at = bytes.length - this.#markBytes;

@@ -8,6 +8,8 @@ export interface TraceFrame {
   readonly directory: string;
   /** Everything before the first program that this one starts is the sandbox being made; `undefined`: there is none. */
   readonly sandbox: string | undefined;
+  /** The first program that it starts is the recipe itself, not one that looks after it. */
+  readonly sandboxStartsRecipe?: boolean;
 }
 
 const HOW: Readonly<Record<string, FileAccess["how"]>> = {
@@ -49,7 +51,7 @@ export function readTrace(lines: Iterable<string>, frame: TraceFrame): FileAcces
       if (HOW[call] !== "exec" || result[1] !== "0") continue;
       if (posix.basename(path) === frame.sandbox) isSandboxMade = true;
       else if (isSandboxMade) isStarted = true;
-      continue;
+      if (!isStarted || !frame.sandboxStartsRecipe) continue;
     }
     if (given[1] === "AT_FDCWD" && given[2] !== undefined) directories.set(pid, unescaped(given[2]));
     if (path === "") continue;

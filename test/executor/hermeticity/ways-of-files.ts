@@ -29,7 +29,7 @@ export const FILES: readonly WayOut[] = [
     ["/etc, written", ": >/etc/x", "held", "held", "held"],
     ["/bin/sh, replaced", "cp in/small /bin/sh", "held", "held", "held"],
     // With the host's tools the root is a tmpfs of the sandbox's own, gone with it.
-    ["the root, written", "mkdir /x", "held", "open", "held"],
+    ["the root, written", "mkdir /x", "held", "held", "held"],
     ["the root through /proc, written", ": >/proc/self/root/usr/x", "held", "held", "held"],
     ["the root, made writable", "mount -o remount,rw /", "held", "held", "held"],
     ["a device that is made", "mknod d c 1 3 && echo x >d", "held", "held", "held"],

@@ -1,4 +1,4 @@
-import { MASKED_PROC, maskedProcFiles } from "../../../src/executor/bubblewrap/masked-proc.ts";
+import { MASKED_PROC, maskedProcFiles } from "../../../src/executor/sandbox/masked-proc.ts";
 import { type WayOut, ways } from "./way-out.ts";
 
 const masks = maskedProcFiles(1);

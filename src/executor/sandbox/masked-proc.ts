@@ -63,8 +63,3 @@ export function makeMaskedProc(to: string, processors: number): void {
     chmodSync(`${to}/${name}`, 0o444);
   }
 }
-
-/** To stand after `--proc /proc`. */
-export function maskedProcArguments(directory: string): string[] {
-  return MASKED_PROC.flatMap(({ path, name }) => ["--ro-bind", `${directory}/${name}`, path]);
-}

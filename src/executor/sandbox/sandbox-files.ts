@@ -3,8 +3,8 @@ import { makeMountPoints } from "../image-root.ts";
 import type { FilterProfile } from "../seccomp/filter-rules.ts";
 import type { SeccompFilter } from "../seccomp/seccomp-filter.ts";
 import { makeMaskedProc } from "./masked-proc.ts";
-import { MOUNT_POINTS } from "./sandbox-arguments.ts";
 import { makeSandboxEtc } from "./sandbox-etc.ts";
+import { MOUNT_POINTS } from "./sandbox-places.ts";
 
 /** Files that all sandboxes of a staging root share: made when first needed, removed with it. */
 export class SandboxFiles {

@@ -1,0 +1,3 @@
+import { hermeticitySuite } from "./hermeticity-suite.ts";
+
+hermeticitySuite("no sandbox");
