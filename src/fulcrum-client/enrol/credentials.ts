@@ -37,17 +37,22 @@ export function certificateProvider(identity: Identity): Provider {
 /**
  * Credentials for a channel to the farm: this member's certificate, and a server is taken for what it says it is only
  * with a certificate of the same farm, of an rnode, that names the host which was dialled.
+ *
+ * @param dialled That host, where the channel is told another name to ask for.
  */
-export async function clientCredentials(identity: Identity): Promise<ChannelCredentials> {
+export async function clientCredentials(identity: Identity, dialled?: string): Promise<ChannelCredentials> {
   const { experimental } = await loadGrpc();
   const provider = certificateProvider(identity);
   return experimental.createCertificateProviderChannelCredentials(provider, provider, {
-    checkServerIdentity: (host, { raw }) => serverProblem(host, raw, identity.authority),
+    checkServerIdentity: (host, { raw }) => serverProblem(dialled ?? host, raw, identity.authority),
   });
 }
 
 /** Credentials of whoever has no certificate yet but knows the authority: for `Enrol.Join` and nothing else. */
-export async function joiningCredentials(authority: AuthorityCertificate): Promise<ChannelCredentials> {
+export async function joiningCredentials(
+  authority: AuthorityCertificate,
+  dialled?: string,
+): Promise<ChannelCredentials> {
   const { experimental } = await loadGrpc();
   const ca = { caCertificate: Buffer.from(authority.pem) };
   const provider: Provider = {
@@ -57,7 +62,7 @@ export async function joiningCredentials(authority: AuthorityCertificate): Promi
     removeIdentityCertificateListener: () => {},
   };
   return experimental.createCertificateProviderChannelCredentials(provider, null, {
-    checkServerIdentity: (host, { raw }) => serverProblem(host, raw, authority),
+    checkServerIdentity: (host, { raw }) => serverProblem(dialled ?? host, raw, authority),
   });
 }
 

@@ -1,8 +1,10 @@
 import { farm } from "../../protocol/index.ts";
 import { type Channel, openChannel } from "../wire/channel.ts";
-import { joiningCredentials } from "./credentials.ts";
+import { clientCredentials, joiningCredentials } from "./credentials.ts";
 import { FarmError, farmErrorOf } from "./farm-error.ts";
-import type { EnrolCalls, JoinWire } from "./join-farm.ts";
+import type { Identity } from "./identity.ts";
+import { type EnrolCalls, type JoinWire, parseAddress } from "./join-farm.ts";
+import { isIpAddress } from "./member.ts";
 
 /** Milliseconds after which a leader that says nothing is not there. */
 const ENROL_TIMEOUT_MS = 20_000;
@@ -38,8 +40,22 @@ export function joinWire(presentedChain: (host: string, port: number) => Promise
       }
     },
     async connect(address, authority) {
-      const channel = await openChannel({ address, credentials: await joiningCredentials(authority) });
+      const { host } = parseAddress(address);
+      const credentials = await joiningCredentials(authority, host);
+      const channel = await openChannel({ address, credentials, ...askedName(host, authority.cluster) });
       return { calls: enrolCalls(channel, address), close: () => channel.close() };
     },
   };
+}
+
+/** A channel of a member to its leader, or to another server of its farm at `address`. */
+export async function openFarmChannel(identity: Identity, address: string = identity.leader): Promise<Channel> {
+  const { host } = parseAddress(address);
+  const credentials = await clientCredentials(identity, host);
+  return openChannel({ address, credentials, ...askedName(host, identity.member.cluster) });
+}
+
+/** TLS asks for a server by name and never by IP address (RFC 6066, section 3): then the farm's name is asked for. */
+function askedName(host: string, cluster: string): { serverName?: string } {
+  return isIpAddress(host) ? { serverName: `${cluster}.invalid` } : {};
 }

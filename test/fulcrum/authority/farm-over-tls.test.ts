@@ -14,12 +14,11 @@ import {
 } from "../../../src/fulcrum/index.ts";
 import {
   type Channel,
-  clientCredentials,
   enrolCalls,
   type Identity,
   joinWire,
   keepRenewed,
-  openChannel,
+  openFarmChannel,
   RpcError,
   renewCertificate,
   spkiOfKey,
@@ -66,7 +65,7 @@ afterEach(async () => {
 });
 
 async function channelOf(identity: Identity, to = address): Promise<Channel> {
-  const channel = await openChannel({ address: to, credentials: await clientCredentials(identity) });
+  const channel = await openFarmChannel(identity, to);
   channels.push(channel);
   return channel;
 }
