@@ -71,7 +71,10 @@ function verifyText({ paint }: Context, view: VerifyView): string {
       ["endorsed", shown.signer.length > 1 ? `by key ${shown.signer[1]}` : "by the ledger's first record"],
       ["ledger", `${shown.ledger}, record ${shown.seq} of ${shown.size}`],
       ["log key", shown.log.join(", ")],
-      ["witnesses", shown.witnesses.length === 0 ? "none that the policy knows" : shown.witnesses.join(", ")],
+      [
+        "witnesses",
+        shown.witnesses.length === 0 ? "unwitnessed: none that a policy names" : shown.witnesses.join(", "),
+      ],
       ["results", agreementText(shown.agreeing)],
       ["believed", BELIEVED[vouchedBy ?? "nobody"]],
     ];
