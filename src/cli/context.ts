@@ -11,6 +11,8 @@ export interface Context {
   readonly host: Host;
   /** For standard output. */
   readonly paint: Palette;
+  /** The question is asked as of this many records, or of this time. */
+  readonly at?: string;
   /** Opened at most once. */
   services(): Promise<Services>;
 }

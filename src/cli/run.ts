@@ -71,10 +71,37 @@ async function dispatch(context: Context): Promise<number> {
       return (await import("./verbs/records.ts")).provShow(context);
     case "prov tree":
       return (await import("./verbs/records.ts")).provTree(context);
+    case "prov path":
+    case "prov why":
+    case "prov why-rebuilt":
+    case "prov diff":
+    case "prov affected":
+    case "prov complete":
+    case "repro":
+    case "whatif":
+      return (await import("./verbs/questions.ts")).question(context);
+    case "at":
+      return (await import("./verbs/questions.ts")).at(context);
+    case "ledger reindex":
+      return (await import("./verbs/questions.ts")).ledgerReindex(context);
     case "prov prove":
       return (await import("./verbs/proofs.ts")).prove(context);
     case "verify":
       return (await import("./verbs/proofs.ts")).verify(context);
+    case "ledger keys":
+      return (await import("./verbs/control.ts")).ledgerKeys(context);
+    case "ledger rotate":
+      return (await import("./verbs/control.ts")).ledgerRotate(context);
+    case "ledger endorse":
+      return (await import("./verbs/control.ts")).ledgerEndorse(context);
+    case "ledger revoke":
+      return (await import("./verbs/control.ts")).ledgerRevoke(context);
+    case "quarantine":
+      return (await import("./verbs/control.ts")).quarantine(context);
+    case "release":
+      return (await import("./verbs/control.ts")).release(context);
+    case "prov property":
+      return (await import("./verbs/control.ts")).provProperty(context);
     case "ledger verify":
       return (await import("./verbs/upkeep.ts")).ledgerVerify(context);
     case "cache stats":

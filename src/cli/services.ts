@@ -2,7 +2,12 @@ import type { IsolationLevel } from "../base/index.ts";
 import type { Diagnostic } from "../dictum-parser/index.ts";
 import type { Capabilities } from "../executor/index.ts";
 import type { BuildSummary, EventListener } from "../scheduler/index.ts";
+import type { ControlServices } from "./control-services.ts";
 import type { ImageServices } from "./image-services.ts";
+import type { QuestionServices } from "./question-services.ts";
+
+export type { QuestionAnswer, QuestionLine, QuestionRequest, ReindexReport } from "./question-services.ts";
+
 import type { ProofServices } from "./proof-services.ts";
 
 /** Where a verb works and what it reads; given to every service that needs a checkout. */
@@ -24,8 +29,8 @@ export interface BuildOptions extends WorkspaceOptions {
   readonly dryRun: boolean;
   readonly force: boolean;
   readonly minIsolation: IsolationLevel | undefined;
-  /** `undefined`: bubblewrap where it holds, else docker for recipes in images, else process, with a notice. */
-  readonly executor: "bubblewrap" | "docker" | "process" | undefined;
+  /** `undefined`: server or bubblewrap where it holds, else docker for recipes in images, else process, with a notice. */
+  readonly executor: "server" | "bubblewrap" | "docker" | "process" | undefined;
   readonly outputs: "targets" | "all";
   readonly offline: boolean;
   /** For chores that declare none; `undefined`: no limit. */
@@ -181,6 +186,8 @@ export interface ProvRequest {
   readonly directory: string;
   /** A path in the checkout or a SHA-256. */
   readonly artifact: string;
+  /** As of this many records, or of this time; absent: now. */
+  readonly at?: string;
 }
 
 /** Who, what, when, from what: one artifact. */
@@ -277,7 +284,7 @@ export interface Finding {
 }
 
 /** All that the verbs ask of the rooms behind them. What these throw is printed, with its hint, by the caller. */
-export interface Services extends ImageServices, ProofServices {
+export interface Services extends ControlServices, ImageServices, ProofServices, QuestionServices {
   /** Cancelling by `signal` still ends in a summary, with outcome `cancelled`. */
   build(options: BuildOptions, listener: EventListener, signal: AbortSignal): Promise<BuildSummary>;
   format(request: FormatRequest): Promise<FormatReport>;

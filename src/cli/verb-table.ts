@@ -1,5 +1,7 @@
+import { CONTROL_VERBS } from "./control-verbs.ts";
 import { OPTIONS, type OptionSpec } from "./option.ts";
 import { PROOF_VERBS } from "./proof-verbs.ts";
+import { QUESTION_VERBS } from "./question-verbs.ts";
 
 /** Everything `begat help` says about a verb, and all that the reader of arguments knows of it. */
 export interface VerbSpec {
@@ -179,7 +181,9 @@ export const VERBS = {
     ],
     verifies: true,
   },
+  ...QUESTION_VERBS,
   ...PROOF_VERBS,
+  ...CONTROL_VERBS,
   "ledger verify": {
     summary: "check the ledger: chain, records, signatures, pin",
     usage: "",

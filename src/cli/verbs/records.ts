@@ -105,7 +105,11 @@ function logText({ paint }: Context, view: LogView): string {
 
 export async function provShow(context: Context): Promise<number> {
   const services = await context.services();
-  const proven = await services.provShow({ directory: directoryOf(context), artifact: context.args.words[0] ?? "" });
+  const proven = await services.provShow({
+    directory: directoryOf(context),
+    artifact: context.args.words[0] ?? "",
+    ...(context.at === undefined ? {} : { at: context.at }),
+  });
   const code = answerProven(context, proven, (view) => provText(view, context.paint));
   if (!proven.found || code !== EXIT.ok) return code;
   const signed = exitCodeOf(proven.answer.execution);
@@ -122,6 +126,7 @@ export async function provTree(context: Context): Promise<number> {
     artifact: words[0] ?? "",
     depth: flags.number("depth"),
     sourcesOnly,
+    ...(context.at === undefined ? {} : { at: context.at }),
   });
   return answerProven(context, proven, (root) =>
     sourcesOnly ? sourcesText(root, context.paint) : treeText(root, context.paint),

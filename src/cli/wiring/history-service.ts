@@ -6,10 +6,12 @@ import {
   provShow as askShow,
   provTree as askTree,
   why as askWhy,
+  type Change,
   type Evidence,
   type ExecOutput,
   evidenceAt,
   type History,
+  historyAt,
   type LedgerRecord,
   ledgerLog,
   type Origin,
@@ -18,6 +20,7 @@ import {
   type WhyBody,
 } from "../../provenance/index.ts";
 import type {
+  ChangeView,
   ExecutionView,
   LogRequest,
   LogView,
@@ -94,16 +97,21 @@ export async function why(machine: Machine, options: WorkspaceOptions, about: st
     execution: executionView(execution),
     reason: whyText(reason),
     previous: previous && { seq: previous.seq, leaf: previous.leaf, startedAt: iso(previous.record.t0) },
-    changes: changes
-      .filter(({ field, name }) => !(field === "variable" && OWN_VARIABLES.has(name)))
-      .map(({ field, name, from, to }) => ({
-        field: field === "interpreter" || field === "begat" ? "recipe" : field,
-        name: field === "interpreter" || field === "begat" ? field : name,
-        from,
-        to,
-      })),
+    changes: changeViews(changes),
     now: undefined,
   }));
+}
+
+/** Differences in the words of the begatfile, without what is begat's own. */
+export function changeViews(changes: readonly Change[]): ChangeView[] {
+  return changes
+    .filter(({ field, name }) => !(field === "variable" && OWN_VARIABLES.has(name)))
+    .map(({ field, name, from, to }) => ({
+      field: field === "interpreter" || field === "begat" ? "recipe" : field,
+      name: field === "interpreter" || field === "begat" ? field : name,
+      from,
+      to,
+    }));
 }
 
 export async function log(machine: Machine, request: LogRequest): Promise<LogView> {
@@ -171,6 +179,13 @@ function lineOf(record: LedgerRecord): { subject: string; detail: string } {
   }
 }
 
+async function historyFor(machine: Machine, request: ProvRequest): Promise<History> {
+  const history = await openHistory(machine);
+  if (request.at === undefined) return history;
+  const { sizeOf } = await import("./question-service.ts");
+  return historyAt(history, sizeOf(history, request.at));
+}
+
 /** Digest of what the user asks about: as written, or of the file in the checkout. */
 export function artifactQuery(
   machine: Machine,
@@ -193,7 +208,7 @@ function checkoutHash(machine: Machine, directory: string, path: string): Sha256
 }
 
 export async function provShow(machine: Machine, request: ProvRequest): Promise<Proven<ProvView>> {
-  const history = await openHistory(machine);
+  const history = await historyFor(machine, request);
   const { inCheckout, ...asked } = artifactQuery(machine, request);
   // The bytes at hand are what the question is about; only where nothing made them is it the newest of that name.
   const byBytes = inCheckout && askShow(history, { ...asked, digest: inCheckout });
@@ -219,7 +234,7 @@ function recipeText(history: History, evidence: Evidence): string {
 }
 
 export async function provTree(machine: Machine, request: ProvTreeRequest): Promise<Proven<ProvNode>> {
-  const history = await openHistory(machine);
+  const history = await historyFor(machine, request);
   const { inCheckout, ...asked } = artifactQuery(machine, request);
   const options = request.depth === undefined ? {} : { depth: request.depth };
   const byBytes = inCheckout && askTree(history, { ...asked, digest: inCheckout }, options);
