@@ -6,6 +6,7 @@
 // begat.cjs             what is run: hands the bundle and its code cache to V8
 // main-<hash>.cjs       everything but the live view
 // main-<hash>.cache     V8's code cache of it, for this Node only; begat works without it
+// begat-spawn-server    native/, where it could be built (build/native)
 // live-<hash>.mjs       the live view with Ink and React, loaded when a terminal wants it
 // *.map                 source maps, read by nobody unless Node is told to
 //
@@ -17,7 +18,7 @@
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -161,10 +162,18 @@ module.codeCacheWanted?.(script);
 `;
 
 /** Visible whole or not at all: begat may be starting from this folder at this moment. */
-function place(name, bytes) {
+function place(name, bytes, mode = 0o666) {
   const temporary = join(out, `.${name}.${process.pid}`);
-  writeFileSync(temporary, bytes);
+  writeFileSync(temporary, bytes, { mode });
   renameSync(temporary, join(out, name));
+}
+
+/** Absent where there was no compiler, and then from the bundle too. */
+function placeSpawnServer() {
+  const name = "begat-spawn-server";
+  const program = join(root, "build/native", name);
+  if (!existsSync(program)) return rmSync(join(out, name), { force: true });
+  place(name, readFileSync(program), 0o755);
 }
 
 const parts = [main, ...(live === undefined ? [] : [await live])];
@@ -173,6 +182,7 @@ for (const { name, code, map } of parts) {
   place(`${name}.map`, map);
 }
 place("begat.cjs", loader);
+placeSpawnServer();
 
 const current = new Set(parts.map(({ name }) => name.replace(/\.[cm]js$/, "")));
 for (const name of readdirSync(out)) {

@@ -2,7 +2,7 @@
 # Sets up this checkout: sh tools/setup.sh [dependencies] [bundle] [sandbox]
 #
 # dependencies  checks Node; `npm ci` when node_modules is missing, half done, older than the lock, or for another Node
-# bundle        builds dist/ with esbuild
+# bundle        builds the spawn server, where there is a C compiler, and dist/ with esbuild
 # sandbox       installs bubblewrap through apt-get where that is possible, once; never fails
 #
 # Says on stderr what takes time, and nothing when there is nothing to do. Several at once wait for each other.
@@ -95,6 +95,7 @@ build_bundle() {
   mkdir -p dist
   # Taken before reading the sources: a file changed while we build is newer than the stamp.
   printf '%s\n' "$node" > "dist/.stamp.$$"
+  sh native/build.sh
   said=$("$node" tools/bundle.mjs 2>&1) || {
     rm -f "dist/.stamp.$$"
     printf '%s\n' "$said" >&2
@@ -106,7 +107,7 @@ build_bundle() {
 bundle_is_current() {
   [ -f dist/stamp ] && [ -f dist/begat.cjs ] && [ "$(cat dist/stamp)" = "$node" ] && [ ! "$node" -nt dist/stamp ] &&
     [ ! package-lock.json -nt dist/stamp ] &&
-    [ -z "$(find src package.json tools -newer dist/stamp ! -name '.*' -print -quit)" ]
+    [ -z "$(find src package.json tools native -newer dist/stamp ! -name '.*' -print -quit)" ]
 }
 
 # Every apt-get is bounded: a machine without a network must not make a build wait for minutes.

@@ -73,7 +73,7 @@ export const OPTIONS = {
     },
     {
       name: "executor",
-      kind: { oneOf: ["bubblewrap", "docker", "process"] },
+      kind: { oneOf: ["server", "bubblewrap", "docker", "process"] },
       value: "NAME",
       text: "run chores with NAME; default: the one that isolates best",
     },
@@ -82,6 +82,12 @@ export const OPTIONS = {
       kind: { oneOf: ["targets", "all"] },
       value: "WHICH",
       text: "write to the checkout the targets' outputs (default), or all",
+    },
+    {
+      name: "trust",
+      kind: "text",
+      value: "k=N",
+      text: "use an earlier result only where N executions agree: by other keys, or checked again",
     },
     flag("no-explain", "do not run a failed chore again, traced, to see what it lacked"),
     OFFLINE,

@@ -116,7 +116,7 @@ const refused: readonly (readonly [line: string[], message: string, hint?: strin
   [["--force=yes"], '--force takes no value, found "yes"'],
   [["--timeout", "soon"], '--timeout expects a time such as 90s, 10m or 1h; found "soon"'],
   [["--timeout", "0"], '--timeout expects a time such as 90s, 10m or 1h; found "0"'],
-  [["--executor", "podman"], '--executor expects one of bubblewrap, docker, process; found "podman"'],
+  [["--executor", "podman"], '--executor expects one of server, bubblewrap, docker, process; found "podman"'],
   [
     ["--min-isolation", "containd"],
     '--min-isolation expects one of none, contained, hermetic; found "containd"',

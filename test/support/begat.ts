@@ -34,6 +34,10 @@ export function begatProgram(): string {
     const stat = statSync(join(root, "src", name));
     if (stat.isFile()) hash.update(`${name} ${stat.size} ${stat.mtimeMs}\n`);
   }
+  // Takes no time where it was built already; where it cannot be, begat is bundled without it.
+  execFileSync("sh", [join(root, "native/build.sh")], { stdio: "inherit" });
+  const server = join(root, "build/native/begat-spawn-server");
+  hash.update(existsSync(server) ? `spawn server ${statSync(server).mtimeMs}\n` : "no spawn server\n");
   const cache = join(root, "node_modules/.cache/begat-tests");
   const folder = join(cache, `begat-${hash.digest("hex").slice(0, 16)}`);
   if (!existsSync(folder)) {

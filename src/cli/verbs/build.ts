@@ -13,6 +13,7 @@ import type { Renderer } from "../render/renderer.ts";
 import { createTerminalRenderer } from "../render/terminal.ts";
 import type { BuildOptions } from "../services.ts";
 
+const EXECUTORS = ["server", "bubblewrap", "docker", "process"] as const;
 /** Executed chores with a line of their own on a terminal; a log has them all. */
 const TERMINAL_LINES = 40;
 
@@ -76,14 +77,24 @@ function buildOptions(context: Context): BuildOptions {
     dryRun: flags.has("dry-run"),
     force: flags.has("force"),
     minIsolation: parseIsolationLevel(flags.text("min-isolation") ?? ""),
-    executor: executor === "bubblewrap" || executor === "docker" || executor === "process" ? executor : undefined,
+    executor: EXECUTORS.find((name) => name === executor),
     outputs: flags.text("outputs") === "all" ? "all" : "targets",
     offline: flags.has("offline"),
     timeoutMs: flags.number("timeout"),
     verbose: flags.has("verbose"),
     explain: !flags.has("no-explain"),
+    agreeing: agreeing(flags.text("trust")),
     check: flags.has("check") ? (parseSample(flags.text("check") ?? "") ?? {}) : undefined,
   };
+}
+
+/** N of `k=N`. */
+function agreeing(text: string | undefined): number | undefined {
+  const k = /^k=([1-9]\d{0,2})$/.exec(text ?? "")?.[1];
+  if (text !== undefined && k === undefined) {
+    throw new UsageError(`--trust takes k=N, the number of executions that must agree, not "${text}"`, { verb: "build" });
+  }
+  return k === undefined ? undefined : Number(k);
 }
 
 function chooseRenderer({ args, host, paint }: Context, diagnostics: LateDiagnostics): Renderer {

@@ -6,6 +6,7 @@ import {
   createBubblewrapExecutor,
   createDockerExecutor,
   createProcessExecutor,
+  createServerExecutor,
   type DockerImage,
   type Executor,
   type StagedExecutorOptions,
@@ -14,6 +15,7 @@ import type { ImageProvider } from "../../hermetic/index.ts";
 import { type ChosenExecutor, STAGED_AHEAD } from "../../scheduler/index.ts";
 import type { BuildOptions } from "../services.ts";
 import type { Machine, Workspace } from "./machine.ts";
+import { spawnServerProgram } from "./spawn-server-program.ts";
 
 class BackEndError extends BegatError<"EXECUTOR_UNAVAILABLE"> {}
 
@@ -30,7 +32,7 @@ export interface ChoiceContext {
 }
 
 /**
- * bubblewrap where its canaries hold, else docker for recipes in images, else process, and said so; what was asked for by
+ * The spawn server where its canaries hold, else bubblewrap where its do, else docker for recipes in images, else process, and said so; what was asked for by
  * name is never replaced.
  */
 export async function chooseExecutor(context: ChoiceContext): Promise<ChosenExecutor> {
@@ -53,14 +55,17 @@ export async function chooseExecutor(context: ChoiceContext): Promise<ChosenExec
     new BackEndError("EXECUTOR_UNAVAILABLE", `${asked} cannot be used here: ${findings.join("; ")}`, {
       hint: "`begat doctor` shows what held and what did not",
     });
-  if (asked === undefined || asked === "bubblewrap") {
-    const bubblewrap = closing(createBubblewrapExecutor(common));
-    const found = await bubblewrap.probe({ images });
-    if (found.usable && (isAtLeast(found.isolation.level, "contained") || asked === "bubblewrap")) {
-      return chosen(bubblewrap, found);
-    }
+  const sandboxes = {
+    server: () => createServerExecutor({ ...common, server: spawnServerProgram() }),
+    bubblewrap: () => createBubblewrapExecutor(common),
+  } as const;
+  for (const name of ["server", "bubblewrap"] as const) {
+    if (asked !== undefined && asked !== name) continue;
+    const executor = closing(sandboxes[name]());
+    const found = await executor.probe({ images });
+    if (found.usable && (asked === name || isolates(found, images))) return chosen(executor, found);
     findings.push(...found.findings);
-    if (asked === "bubblewrap") throw refuse();
+    if (asked === name) throw refuse();
   }
   let docker: { readonly executor: Executor; readonly found: Capabilities } | undefined;
   if (asked === "docker" || (asked === undefined && images)) {
@@ -84,6 +89,12 @@ export async function chooseExecutor(context: ChoiceContext): Promise<ChosenExec
   if (docker === undefined) return chosen(plain, found);
   const imageLevel = docker.found.withImage?.isolation.level ?? "none";
   return { executor: byImage(plain, docker.executor), hostLevel: found.isolation.level, imageLevel };
+}
+
+/** Whether recipes are as well held as they can be: never less in an image than another sandbox may hold there. */
+function isolates({ isolation, withImage }: Capabilities, images: boolean): boolean {
+  if (!isAtLeast(isolation.level, "contained")) return false;
+  return !images || (withImage !== undefined && isAtLeast(withImage.isolation.level, "contained"));
 }
 
 const chosen = (executor: Executor, found: Capabilities): ChosenExecutor => ({
