@@ -1,6 +1,6 @@
 // What an executor costs a recipe that does nothing, through the executor's own door.
 //
-//   sandbox-cost <scratch> <process|bubblewrap> <inputs> <input bytes> <rounds>
+//   sandbox-cost <scratch> <process|bubblewrap|server> <inputs> <input bytes> <rounds> [spawn server]
 //
 // Prints {"wallMs":[...],"cpuMsEach":...}: wall of each execute(), and CPU of this process and all its children, divided.
 
@@ -12,12 +12,13 @@ import { FileBlobStore } from "../../src/cache/index.ts";
 import {
   createBubblewrapExecutor,
   createProcessExecutor,
+  createServerExecutor,
   describeAction,
   type InputFile,
 } from "../../src/executor/index.ts";
 import { KernelRandom, NodeBulkFiles, NodeClock, NodeFileTree, NodeProcessTable } from "../../src/platform/index.ts";
 
-const [, , scratch = "", backEnd = "process", inputCount = "0", inputBytes = "0", rounds = "1"] = argv;
+const [, , scratch = "", backEnd = "process", inputCount = "0", inputBytes = "0", rounds = "1", server = ""] = argv;
 mkdirSync(join(scratch, "in"), { recursive: true });
 const inputs: InputFile[] = [];
 for (let i = 0; i < Number(inputCount); i++) {
@@ -33,14 +34,21 @@ const blobs = new FileBlobStore({
   cacheHome: join(scratch, "cache"),
   bulk: new NodeBulkFiles(),
 });
-const make = backEnd === "bubblewrap" ? createBubblewrapExecutor : createProcessExecutor;
-const executor = make({
+const options = {
   blobs,
   clock: new NodeClock(),
   slots: 1,
   inputRoots: [scratch],
   diskStaging: join(scratch, "disk"),
-});
+};
+const makers = new Map([
+  ["process", () => createProcessExecutor(options)],
+  ["bubblewrap", () => createBubblewrapExecutor(options)],
+  ["server", () => createServerExecutor({ ...options, server })],
+]);
+const make = makers.get(backEnd);
+if (make === undefined) throw new Error(`no executor ${backEnd}`);
+const executor = make();
 const { request } = describeAction({
   label: "nothing",
   interpreter: ["sh", "-eu"],

@@ -12,6 +12,11 @@ export function overview(): string {
   const groups: readonly (readonly [title: string, verbs: readonly Verb[]])[] = [
     ["Build", ["build", "init", "fmt", "check", "graph"]],
     ["Ask", ["why", "log", "prov show", "prov tree", "prov prove", "verify", "ledger verify"]],
+    ["Ledger", ["ledger checkpoint", "ledger pin", "ledger compare", "ledger fork-proof", "ledger export"]],
+    [
+      "Decide",
+      ["ledger keys", "ledger rotate", "ledger endorse", "ledger revoke", "quarantine", "release", "prov property"],
+    ],
     ["Images", ["image lock", "image build", "image ls", "image export", "image push"]],
     ["Look after", ["cache stats", "cache verify", "cache gc", "doctor", "completion", "version", "help"]],
   ];

@@ -148,3 +148,8 @@ export const QUESTION_VERBS = {
     verifies: false,
   },
 } as const satisfies Readonly<Record<string, VerbSpec>>;
+
+/** Whether `--json` of a verb is JSON Lines and not one document. */
+export function answersInLines(verb: string): boolean {
+  return Object.hasOwn(QUESTION_VERBS, verb) && verb !== "ledger reindex";
+}

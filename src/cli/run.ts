@@ -4,6 +4,7 @@ import { completionScript } from "./completion.ts";
 import { answer, type Context } from "./context.ts";
 import { EXIT, exitCodeOfFailure, UsageError } from "./exit-code.ts";
 import type { Host } from "./host.ts";
+import { answersInLines } from "./question-verbs.ts";
 import { type Palette, PLAIN, palette, wantsColour } from "./render/colour.ts";
 import { documentText, EVENT_VERSION } from "./render/json.ts";
 import { noticeText } from "./render/narrator.ts";
@@ -104,6 +105,16 @@ async function dispatch(context: Context): Promise<number> {
       return (await import("./verbs/control.ts")).provProperty(context);
     case "ledger verify":
       return (await import("./verbs/upkeep.ts")).ledgerVerify(context);
+    case "ledger checkpoint":
+      return (await import("./verbs/ledger.ts")).ledgerCheckpoint(context);
+    case "ledger pin":
+      return (await import("./verbs/ledger.ts")).ledgerPin(context);
+    case "ledger compare":
+      return (await import("./verbs/ledger.ts")).ledgerCompare(context);
+    case "ledger fork-proof":
+      return (await import("./verbs/ledger.ts")).ledgerForkProof(context);
+    case "ledger export":
+      return (await import("./verbs/ledger.ts")).ledgerExport(context);
     case "cache stats":
       return (await import("./verbs/upkeep.ts")).cacheStats(context);
     case "cache verify":
@@ -124,6 +135,18 @@ async function dispatch(context: Context): Promise<number> {
       return (await import("./verbs/images.ts")).imageExport(context);
     case "image push":
       return (await import("./verbs/images.ts")).imagePush(context);
+    case "farm init":
+      return (await import("./verbs/farm.ts")).farmInit(context);
+    case "farm token":
+      return (await import("./verbs/farm.ts")).farmToken(context);
+    case "farm join":
+      return (await import("./verbs/farm.ts")).farmJoin(context);
+    case "farm nodes":
+      return (await import("./verbs/farm.ts")).farmNodes(context);
+    case "farm revoke":
+      return (await import("./verbs/farm.ts")).farmRevoke(context);
+    case "farm renew":
+      return (await import("./verbs/farm.ts")).farmRenew(context);
     case "doctor":
       return (await import("./verbs/upkeep.ts")).doctor(context);
     case "completion":
@@ -164,7 +187,7 @@ export function failureReport(error: unknown, paint: Palette): string {
 function jsonFailure(error: unknown, args: Arguments | undefined, exitCode: number): string {
   const failure = { code: codeOf(error) ?? "INTERNAL", message: explain(error), hint: hintOf(error) ?? null };
   // A build's output is JSON Lines; a document of several lines would break its reader.
-  if (args === undefined || args.verb === "build" || args.verb === "image build") {
+  if (args === undefined || args.verb === "build" || args.verb === "image build" || answersInLines(args.verb)) {
     return `${JSON.stringify({ v: EVENT_VERSION, type: "error", ...failure, exitCode })}\n`;
   }
   return documentText(args.verb, { error: failure, exitCode });

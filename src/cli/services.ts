@@ -3,11 +3,13 @@ import type { Diagnostic } from "../dictum-parser/index.ts";
 import type { Capabilities } from "../executor/index.ts";
 import type { BuildSummary, EventListener } from "../scheduler/index.ts";
 import type { ControlServices } from "./control-services.ts";
+import type { FarmServices } from "./farm-services.ts";
 import type { ImageServices } from "./image-services.ts";
 import type { QuestionServices } from "./question-services.ts";
 
 export type { QuestionAnswer, QuestionLine, QuestionRequest, ReindexReport } from "./question-services.ts";
 
+import type { LedgerServices } from "./ledger-services.ts";
 import type { ProofServices } from "./proof-services.ts";
 
 /** Where a verb works and what it reads; given to every service that needs a checkout. */
@@ -39,6 +41,8 @@ export interface BuildOptions extends WorkspaceOptions {
   readonly verbose: boolean;
   /** Failed chores are run again, traced, to see what they lacked. */
   readonly explain: boolean;
+  /** How many executions must have come to a result before it is used again; absent: the one. */
+  readonly agreeing?: number | undefined;
   /** Executed chores are executed again and compared: `{}` all of them, at most `count`, or a share; `undefined`: none. */
   readonly check: { readonly count?: number; readonly percent?: number } | undefined;
 }
@@ -236,6 +240,12 @@ export interface LedgerVerdict {
   readonly executions: number;
   /** Signatures that were checked. */
   readonly signatures: number;
+  /** Merkle root of the records. */
+  readonly root: string | undefined;
+  /** Signed sizes that were compared. */
+  readonly checkpoints: number;
+  /** Whether anybody but this machine vouches for the ledger. */
+  readonly witnessed: boolean;
   /** What is wrong, worst first: which record, expected, found. */
   readonly problems: readonly { readonly seq: number | undefined; readonly message: string }[];
   /** What is no fault but worth knowing: a build that never ended. */
@@ -284,7 +294,13 @@ export interface Finding {
 }
 
 /** All that the verbs ask of the rooms behind them. What these throw is printed, with its hint, by the caller. */
-export interface Services extends ControlServices, ImageServices, ProofServices, QuestionServices {
+export interface Services
+  extends ControlServices,
+    FarmServices,
+    ImageServices,
+    LedgerServices,
+    ProofServices,
+    QuestionServices {
   /** Cancelling by `signal` still ends in a summary, with outcome `cancelled`. */
   build(options: BuildOptions, listener: EventListener, signal: AbortSignal): Promise<BuildSummary>;
   format(request: FormatRequest): Promise<FormatReport>;

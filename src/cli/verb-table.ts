@@ -1,4 +1,6 @@
 import { CONTROL_VERBS } from "./control-verbs.ts";
+import { FARM_VERBS } from "./farm-verbs.ts";
+import { LEDGER_VERBS } from "./ledger-verbs.ts";
 import { OPTIONS, type OptionSpec } from "./option.ts";
 import { PROOF_VERBS } from "./proof-verbs.ts";
 import { QUESTION_VERBS } from "./question-verbs.ts";
@@ -185,7 +187,7 @@ export const VERBS = {
   ...PROOF_VERBS,
   ...CONTROL_VERBS,
   "ledger verify": {
-    summary: "check the ledger: chain, records, signatures, pin",
+    summary: "check the ledger: records, tree, signatures, pins",
     usage: "",
     text: ["Exit 0 if it holds, 3 if it was tampered with, 4 if it was rolled back, 5 if it cannot be read."],
     options: [
@@ -198,6 +200,7 @@ export const VERBS = {
     examples: [["begat ledger verify --json", ""]],
     verifies: true,
   },
+  ...LEDGER_VERBS,
   "cache stats": {
     summary: "say what the cache holds",
     usage: "",
@@ -342,6 +345,7 @@ export const VERBS = {
     ],
     verifies: false,
   },
+  ...FARM_VERBS,
   doctor: {
     summary: "look at this machine: what works, what is missing",
     usage: "",

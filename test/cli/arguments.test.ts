@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { meantVerb, parseArguments } from "../../src/cli/arguments.ts";
 import { UsageError } from "../../src/cli/exit-code.ts";
-import { VERB_NAMES, verbSpec } from "../../src/cli/verb-table.ts";
+import { subcommandsOf, VERB_NAMES, verbSpec } from "../../src/cli/verb-table.ts";
 
 type Expected = { verb: string; words?: string[]; overrides?: object; flags?: Record<string, unknown> };
+
+const provVerbs = subcommandsOf("prov").join(", ");
 
 const understood: readonly (readonly [line: string[], expected: Expected])[] = [
   [[], { verb: "build" }],
@@ -126,10 +128,10 @@ const refused: readonly (readonly [line: string[], message: string, hint?: strin
   [["-C"], "-C needs a value: -C DIR"],
   [["A=1", "A=2"], "variable A is given twice"],
   [["cache", "gc", "--max-size", "lots"], '--max-size expects a size such as 500M or 20G; found "lots"'],
-  [["prov"], "begat prov needs one of: show, tree"],
-  [["prov", "shwo", "x"], 'begat prov needs one of: show, tree; found "shwo"', 'did you mean "begat prov show"?'],
+  [["prov"], `begat prov needs one of: ${provVerbs}`],
+  [["prov", "shwo", "x"], `begat prov needs one of: ${provVerbs}; found "shwo"`, 'did you mean "begat prov show"?'],
   [["cache"], "begat cache needs one of: stats, verify, gc"],
-  [["ledger", "frobnicate"], 'begat ledger needs one of: verify; found "frobnicate"'],
+  [["cache", "frobnicate"], 'begat cache needs one of: stats, verify, gc; found "frobnicate"'],
   [["why"], "begat why needs a TARGET"],
   [["why", "a", "b"], 'begat why takes at most 1 TARGET, found "b" as well'],
   [["prov", "show"], "begat prov show needs an ARTIFACT"],

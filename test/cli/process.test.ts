@@ -84,8 +84,8 @@ describe("completion", () => {
   const completed: readonly (readonly [words: string[], reply: string[]])[] = [
     [["ch"], ["check"]],
     [
-      ["prov", ""],
-      ["show", "tree"],
+      ["cache", ""],
+      ["stats", "verify", "gc"],
     ],
     [["prov", "tree", "--so"], ["--sources"]],
     [["build", "--exec"], ["--executor"]],

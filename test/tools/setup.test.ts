@@ -18,7 +18,7 @@ beforeEach(() => {
   checkout = join(scratch, "check out");
   mkdirSync(join(checkout, "src/cli"), { recursive: true });
   mkdirSync(join(checkout, "node_modules"));
-  for (const name of ["begat", "package.json", "package-lock.json", "tools"])
+  for (const name of ["begat", "native", "package.json", "package-lock.json", "tools"])
     cpSync(join(root, name), join(checkout, name), { recursive: true });
   for (const name of ["esbuild", "better-sqlite3", "bindings", "file-uri-to-path", "@esbuild"])
     symlinkSync(join(root, "node_modules", name), join(checkout, "node_modules", name));

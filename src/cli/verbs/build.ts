@@ -92,7 +92,9 @@ function buildOptions(context: Context): BuildOptions {
 function agreeing(text: string | undefined): number | undefined {
   const k = /^k=([1-9]\d{0,2})$/.exec(text ?? "")?.[1];
   if (text !== undefined && k === undefined) {
-    throw new UsageError(`--trust takes k=N, the number of executions that must agree, not "${text}"`, { verb: "build" });
+    throw new UsageError(`--trust takes k=N, the number of executions that must agree, not "${text}"`, {
+      verb: "build",
+    });
   }
   return k === undefined ? undefined : Number(k);
 }

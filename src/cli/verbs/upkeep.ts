@@ -36,6 +36,10 @@ function verdictText({ paint }: Context, verdict: LedgerVerdict): string {
   let text = `${head}  ${paint.dim(`(${what.join(", ")}, ${formatDuration(verdict.durationMs)})`)}\n`;
   text += `${paint.dim("file    ")}  ${oneLine(verdict.path)}\n`;
   if (verdict.identity !== undefined) text += `${paint.dim("identity")}  ${verdict.identity}\n`;
+  if (verdict.root !== undefined) {
+    const signed = `${counted(verdict.checkpoints, "checkpoint")}${verdict.witnessed ? "" : ", unwitnessed"}`;
+    text += `${paint.dim("root    ")}  ${verdict.root}  ${paint.dim(`(${signed})`)}\n`;
+  }
   for (const { seq, message } of verdict.problems.slice(0, SHOWN)) {
     text += `${paint.red("error")}: ${seq === undefined ? "" : `record ${seq}: `}${oneLine(message)}\n`;
   }

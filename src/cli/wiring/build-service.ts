@@ -74,7 +74,7 @@ export function buildRooms(
       return executor;
     },
     records: () => {
-      records ??= openRecordsWithLease(machine, blobs, options.dryRun, notice("INDEX_NOTICE", "warning"));
+      records ??= openRecordsWithLease(machine, blobs, options, notice("INDEX_NOTICE", "warning"));
       return records;
     },
     sources: createSourceProvider({
@@ -110,10 +110,10 @@ export function buildRooms(
 async function openRecordsWithLease(
   machine: Machine,
   blobs: ReturnType<Machine["blobs"]>,
-  dryRun: boolean,
+  { dryRun, agreeing }: Pick<BuildOptions, "agreeing" | "dryRun">,
   onNotice: (text: string) => void,
 ): Promise<Records> {
-  const records = await openRecords(machine, onNotice, !dryRun);
+  const records = await openRecords(machine, onNotice, !dryRun, agreeing);
   if (dryRun) return records;
   const index = await machine.index(onNotice);
   blobs.attachIndex(index.blobs);

@@ -8,7 +8,9 @@ export async function openServices(host: Host): Promise<Services> {
   const begatfiles = () => import("./begatfile-service.ts");
   const history = () => import("./history-service.ts");
   const upkeep = () => import("./upkeep-service.ts");
+  const ledger = () => import("./ledger-service.ts");
   const images = () => import("./image-service.ts");
+  const farms = () => import("./farm-service.ts");
   return {
     async build(options, listener, signal) {
       const workspace = machine.workspace(options.directory, options.begatfiles);
@@ -34,6 +36,11 @@ export async function openServices(host: Host): Promise<Services> {
     ledgerKeys: async () => (await import("./control-service.ts")).ledgerKeys(machine),
     decide: async (request) => (await import("./control-service.ts")).decide(machine, request),
     ledgerVerify: async (options) => (await upkeep()).ledgerVerify(machine, options),
+    ledgerCheckpoint: async () => (await ledger()).ledgerCheckpoint(machine),
+    ledgerPin: async (request) => (await ledger()).ledgerPin(machine, request),
+    ledgerCompare: async (request) => (await ledger()).ledgerCompare(machine, request),
+    ledgerForkProof: async (request) => (await ledger()).ledgerForkProof(machine, request),
+    ledgerExport: async (request) => (await ledger()).ledgerExport(machine, request),
     cacheStats: async () => (await upkeep()).cacheStats(machine),
     cacheVerify: async () => (await upkeep()).cacheVerify(machine),
     cacheGc: async (options) => (await upkeep()).cacheGc(machine, options),
@@ -44,6 +51,12 @@ export async function openServices(host: Host): Promise<Services> {
     imageExport: async (request, onFetching, signal) =>
       (await images()).imageExport(machine, request, onFetching, signal),
     imagePush: async (request, onFetching, signal) => (await images()).imagePush(machine, request, onFetching, signal),
+    farmInit: async (request) => (await farms()).farmInit(machine, request),
+    farmToken: async (request) => (await farms()).farmToken(machine, request),
+    farmJoin: async (request) => (await farms()).farmJoin(machine, request),
+    farmNodes: async (cluster) => (await farms()).farmNodes(machine, cluster),
+    farmRevoke: async (request) => (await farms()).farmRevoke(machine, request),
+    farmRenew: async (cluster) => (await farms()).farmRenew(machine, cluster),
     close: () => machine.close(),
   };
 }

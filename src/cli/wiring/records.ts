@@ -29,6 +29,7 @@ export const lister: InputLister = (action, manifest) => {
 export async function openUserLedger(machine: Machine, create: boolean): Promise<SqliteLedger> {
   const ledger = await openLedger({
     stateHome: machine.directories.stateHome,
+    cacheHome: machine.directories.cacheHome,
     files: machine.fs,
     clock: machine.clock,
     random: machine.random,

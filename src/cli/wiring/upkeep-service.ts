@@ -1,25 +1,36 @@
 import { statfsSync } from "node:fs";
-import { explain, hintOf, type Sha256 } from "../../base/index.ts";
+import { explain, hintOf, isAtLeast, type Sha256 } from "../../base/index.ts";
 import { cacheStatistics, collectGarbage, verifyCache } from "../../cache/index.ts";
 import {
   type Capabilities,
   createBubblewrapExecutor,
   createDockerExecutor,
   createProcessExecutor,
+  createServerExecutor,
+  type Executor,
 } from "../../executor/index.ts";
-import { readPin, type LedgerVerdict as Verdict, verdictOfFailure, verifyLedger } from "../../provenance/index.ts";
+import {
+  otherPins,
+  readLastSigned,
+  readPin,
+  type LedgerVerdict as Verdict,
+  verdictOfFailure,
+  verifyLedger,
+} from "../../provenance/index.ts";
 import type { CacheStats, CacheVerdict, CollectionReport, DoctorReport, Finding, LedgerVerdict } from "../services.ts";
 import type { Machine } from "./machine.ts";
 import { lister, openUserLedger } from "./records.ts";
+import { spawnServerProgram } from "./spawn-server-program.ts";
 
 export async function ledgerVerify(
   machine: Machine,
   options: { readonly signatures: boolean },
 ): Promise<LedgerVerdict> {
   const started = machine.clock.monotonicMs();
-  const { stateHome } = machine.directories;
+  const { stateHome, cacheHome } = machine.directories;
   // Before the ledger is opened: it may grow in between.
   const pin = readPin(machine.fs, stateHome);
+  const lastSigned = readLastSigned(machine.fs, stateHome);
   let verdict: Verdict;
   try {
     const ledger = await openUserLedger(machine, false);
@@ -27,6 +38,8 @@ export async function ledgerVerify(
       signatures: options.signatures,
       lister,
       pin,
+      memory: { pins: otherPins(machine.fs, stateHome, cacheHome, ledger.identity), lastSigned },
+      subtrees: () => ledger.keptSubtrees(),
       storage: () => ledger.checkStorage(),
     });
   } catch (error) {
@@ -39,6 +52,9 @@ export async function ledgerVerify(
     size: verdict.size,
     executions: verdict.executions,
     signatures: verdict.signatures,
+    root: verdict.root,
+    checkpoints: verdict.checkpoints,
+    witnessed: verdict.witnessed,
     problems: verdict.findings.map(({ seq, message }) => ({ seq, message })),
     notes: verdict.notes,
     durationMs: machine.clock.monotonicMs() - started,
@@ -103,7 +119,24 @@ export async function doctor(machine: Machine, options: { readonly directory: st
   findings.push(await ledgerFinding(machine));
   findings.push(diskFinding("disk", existing(machine, cacheHome)));
   findings.push(diskFinding("memory staging", "/dev/shm"));
-  return { findings, executors: await executors(machine, options.directory) };
+  const found = await executors(machine, options.directory);
+  findings.push(executorFinding(found));
+  return { findings, executors: found };
+}
+
+/** Which one runs chores that name none, and why not one before it. */
+function executorFinding(found: DoctorReport["executors"]): Finding {
+  const passed: string[] = [];
+  for (const { name, capabilities } of found.filter(({ name }) => name === "server" || name === "bubblewrap")) {
+    const { usable, isolation, findings } = capabilities;
+    if (usable && isAtLeast(isolation.level, "contained")) {
+      const why = passed.length === 0 ? "the first choice, and its canaries hold" : `not ${passed.join("; not ")}`;
+      return { subject: "executor", state: "ok", text: `${name}: ${why}`, hint: undefined };
+    }
+    passed.push(`${name}: ${findings.join(", ") || `level ${isolation.level}`}`);
+  }
+  const hint = "install bubblewrap, or a C compiler for the spawn server and run `npm rebuild`";
+  return { subject: "executor", state: "weak", text: `no sandbox: not ${passed.join("; not ")}`, hint };
 }
 
 async function executors(machine: Machine, directory: string): Promise<DoctorReport["executors"]> {
@@ -115,8 +148,13 @@ async function executors(machine: Machine, directory: string): Promise<DoctorRep
     diskStaging: `${machine.directories.cacheHome}/staging`,
   };
   const found: { name: string; capabilities: Capabilities }[] = [];
-  for (const make of [createBubblewrapExecutor, createProcessExecutor]) {
-    const executor = make(common);
+  const makers: readonly (() => Executor)[] = [
+    () => createServerExecutor({ ...common, server: spawnServerProgram() }),
+    () => createBubblewrapExecutor(common),
+    () => createProcessExecutor(common),
+  ];
+  for (const make of makers) {
+    const executor = make();
     const { withImage, ...capabilities } = await executor.probe();
     found.push({ name: executor.name, capabilities });
     if (withImage !== undefined) found.push({ name: `${executor.name} in images`, capabilities: withImage });

@@ -1,4 +1,5 @@
 import type { ServiceDefinition } from "@grpc/grpc-js";
+import { dataEncoders } from "./data-messages.ts";
 
 /** What ts-proto makes of a message type. */
 export interface MessageCodec<T> {
@@ -32,6 +33,8 @@ export type ResponseOf<M extends MethodShape> = ReturnType<M["responseType"]["de
 export const pathOf = (service: ServiceShape, method: MethodShape): string => `/${service.fullName}/${method.name}`;
 
 const serializer = (codec: AnyCodec) => {
+  const fast = dataEncoders.get(codec) as ((message: unknown) => Buffer) | undefined;
+  if (fast !== undefined) return fast;
   const { encode } = codec as MessageCodec<unknown>;
   return (message: unknown): Buffer => {
     const bytes = encode(message).finish();

@@ -3,21 +3,15 @@ import {
   checkCertificate,
   checkMemberName,
   FarmError,
-  type Identity,
   isFarmRole,
   type Member,
   type MemberCertificate,
   memberUri,
   parseJoinToken,
-  possessionStatement,
-  prepareIdentityKey,
   provesPossession,
   readSigningRequest,
   type ServerAddresses,
-  type SigningKey,
   type SigningRequest,
-  saveIdentity,
-  spkiOfKey,
 } from "../../fulcrum-client/index.ts";
 import { type farm, timestampOf } from "../../protocol/index.ts";
 import { AttemptLimit } from "./attempt-limit.ts";
@@ -151,7 +145,7 @@ function reply(
 }
 
 /** A name belongs to one membership until that is revoked or its last certificate has run out. */
-function checkName(authority: Authority, member: Member): void {
+export function checkName(authority: Authority, member: Member): void {
   const entry = authority.members.get(member);
   if (entry === undefined || entry.untilMs <= authority.ports.clock.nowMs()) return;
   if (authority.revocations.isRevoked(entry.enrolment)) return;
@@ -161,7 +155,7 @@ function checkName(authority: Authority, member: Member): void {
 }
 
 /** Hosts name one server: who could take another's could pass for it. */
-function checkAddresses(authority: Authority, member: Member, { dns, ip }: ServerAddresses): void {
+export function checkAddresses(authority: Authority, member: Member, { dns, ip }: ServerAddresses): void {
   if (dns.length + ip.length === 0) return;
   if (member.role !== "rnode") {
     throw new FarmError("FARM_ADDRESS_TAKEN", `a ${member.role} serves nobody, so its certificate names no host`);
@@ -185,44 +179,4 @@ function checkSigningKey(request: farm.JoinRequest, member: Member, nodeKey: str
   }
   if (provesPossession(signingKeyPub, pop, member, nodeKey)) return signingKeyPub;
   throw new FarmError("FARM_REQUEST_MALFORMED", "the rnode does not prove that it has the signing key it names");
-}
-
-/**
- * Makes the leader itself a member, an rnode like the others, without token or wire.
- *
- * @throws {FarmError} as `prepareIdentityKey`.
- */
-export async function enrolLeader(
-  authority: Authority,
-  stateHome: string,
-  options: {
-    readonly name: string;
-    /** `host:port` it will be reached by. */
-    readonly address: string;
-    readonly addresses: ServerAddresses;
-    readonly signingKey: SigningKey;
-  },
-): Promise<Identity> {
-  const { files, random, clock } = authority.ports;
-  const { name, address, addresses, signingKey } = options;
-  const member: Member = { cluster: authority.cluster, role: "rnode", name: checkMemberName(name) };
-  checkName(authority, member);
-  checkAddresses(authority, member, addresses);
-  const publicKey = spkiOfKey(prepareIdentityKey(files, random, stateHome, authority.cluster, "rnode"));
-  const enrolment = authority.newEnrolment();
-  const certificate = await authority.issue({ member, enrolment, publicKey, addresses });
-  const pop = signingKey.sign(possessionStatement(member, certificate.publicKey));
-  const nowMs = clock.nowMs();
-  authority.members.write(certificate, {
-    addresses,
-    joinedMs: nowMs,
-    issuedMs: nowMs,
-    signingKey: Buffer.from(signingKey.publicKey).toString("base64"),
-  });
-  const endorsement = authority.endorse({ certificate, publicKey: signingKey.publicKey, pop });
-  return saveIdentity(files, stateHome, authority.certificate, certificate, {
-    leader: address,
-    addresses,
-    endorsement,
-  });
 }

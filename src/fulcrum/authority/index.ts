@@ -1,8 +1,9 @@
 export * from "./admission.ts";
 export * from "./attempt-limit.ts";
 export * from "./authority.ts";
-export * from "./enrol-handlers.ts";
+export { type EnrolCaller, type EnrolHandlers, enrolHandlers } from "./enrol-handlers.ts";
 export * from "./enrol-service.ts";
+export * from "./leader-membership.ts";
 export * from "./member-book.ts";
 export * from "./revocations.ts";
 export * from "./role-interceptor.ts";

@@ -45,7 +45,7 @@ function newLease(
     rnode,
     chore,
     isHedge,
-    grantedAtMs: now,
+    heard: rnode.heard,
     sentAtMs: now,
     endsAtMs: now + state.config.leaseMs,
     isAccepted: false,
@@ -76,13 +76,13 @@ function assignment(lease: Lease): Assignment {
     key: chore.key,
     action: chore.action,
     execution: leaderOf(chore.executions)?.id ?? "",
-    heard: rnode.heard,
+    heard: lease.heard,
     hedge: lease.isHedge,
     probe: rnode.probeAtMs > 0,
   };
 }
 
-/** The same lease once more: an rnode that has it already takes no notice. */
+/** The same lease once more, with the same end: an rnode that has it already takes no notice. */
 export function sendAgain(turn: Turn, lease: Lease): void {
   invariant(lease.reason !== undefined, "an adopted lease was accepted before");
   lease.sentAtMs = turn.now;

@@ -56,7 +56,8 @@ export interface Lease {
   readonly rnode: Rnode;
   readonly chore: Chore;
   readonly isHedge: boolean;
-  readonly grantedAtMs: number;
+  /** Last heartbeat heard before it was granted: by its sending the rnode knows the lease's end. */
+  readonly heard: number;
   sentAtMs: number;
   endsAtMs: number;
   isAccepted: boolean;

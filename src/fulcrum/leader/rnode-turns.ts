@@ -11,8 +11,9 @@ type EventOf<T extends LeaderEvent["type"]> = Extract<LeaderEvent, { type: T }>;
 /** An rnode connects: for the first time, again, or to a leader that was restarted. */
 export function hello(turn: Turn, event: HelloEvent): void {
   const { state } = turn;
-  const rnode = state.rnodes.get(event.rnode) ?? newRnode(turn, event);
-  if (event.connection < rnode.connection) return;
+  const known = state.rnodes.get(event.rnode);
+  if (known !== undefined && event.connection <= known.connection) return;
+  const rnode = known ?? newRnode(turn, event);
   const isOtherBoot = rnode.boot !== event.boot;
   rnode.boot = event.boot;
   rnode.connection = event.connection;
@@ -162,8 +163,8 @@ export function refused(turn: Turn, event: EventOf<"refused">): void {
   if (lease.isCancelled) return;
   if (rnode.isDraining) queueAgain(turn, lease.chore, rnode, event.text);
   else {
-    rnodeFailed(turn, rnode, event.text);
     attemptFailed(turn, lease.chore, rnode, event.text);
+    rnodeFailed(turn, rnode, event.text);
   }
 }
 
@@ -189,8 +190,8 @@ export function result(turn: Turn, event: ResultEvent): void {
       break;
     case "infrastructure":
     case "untrusted":
-      rnodeFailed(turn, rnode, outcome.text, outcome.kind === "untrusted");
       attemptFailed(turn, lease.chore, rnode, outcome.text);
+      rnodeFailed(turn, rnode, outcome.text, outcome.kind === "untrusted");
       break;
     case "inputs-missing":
       // Blobs are the store's business: no other rnode would find them either.
@@ -223,8 +224,8 @@ function compareLate(turn: Turn, event: ResultEvent, late: string): void {
 
 /** A lease came to nothing because its rnode did. */
 export function lost(turn: Turn, lease: Lease, text: string): void {
-  rnodeFailed(turn, lease.rnode, text);
   attemptFailed(turn, lease.chore, lease.rnode, text);
+  rnodeFailed(turn, lease.rnode, text);
 }
 
 export function draining(turn: Turn, event: EventOf<"draining">): void {

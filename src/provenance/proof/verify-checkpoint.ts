@@ -43,6 +43,9 @@ export async function logSignatures(
 ): Promise<LogSignatures> {
   const { origin, size } = checkpoint;
   const known = logKeysAt(keys, size).map(({ publicKey }) => vkeyOf(origin, NOTE_KEY.ed25519, publicKey));
+  // What stands in another name is a witness's: a time and a signature. Anything else was not put there by begat.
+  const strange = signatures.find((line) => line.name !== origin && parseCosignature(line.bytes) === undefined);
+  if (strange !== undefined) return { ok: false, because: `the line of ${strange.name} is no cosignature` };
   const logKeys: Vkey[] = [];
   for (const { name, keyId, bytes } of signatures.filter((line) => line.name === origin)) {
     const key = known.find((one) => one.keyId === keyId);

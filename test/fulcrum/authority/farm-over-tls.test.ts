@@ -8,6 +8,7 @@ import {
   Gate,
   ROLE_TABLE,
   type RunningServer,
+  renewLeader,
   roleInterceptor,
   serverCredentials,
   startServer,
@@ -21,7 +22,6 @@ import {
   openFarmChannel,
   RpcError,
   renewCertificate,
-  spkiOfKey,
 } from "../../../src/fulcrum-client/index.ts";
 import { presentedChain } from "../../../src/platform/index.ts";
 import { SILENT_LOG } from "../../../src/ports/index.ts";
@@ -183,11 +183,9 @@ describe("a farm over TLS", () => {
     const shown = async () => (await presentedChain("localhost", server.port))[0];
     const before = farm.leader.certificate.der;
     expect(await shown()).toEqual(before);
-    const { member, enrolment } = farm.leader.certificate;
-    const { addresses, key } = farm.leader;
-    const renewed = await farm.authority.issue({ member, enrolment, addresses, publicKey: spkiOfKey(key) });
-    farm.leader.replaceCertificate(renewed.der);
-    expect(await shown()).toEqual(renewed.der);
+    await renewLeader(farm.authority, farm.leader);
+    expect(farm.leader.certificate.der).not.toEqual(before);
+    expect(await shown()).toEqual(farm.leader.certificate.der);
     expect(await ask(channel)).toBe("answered");
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../../../src/base/index.ts";
-import { ATTEMPT_WINDOW_MS, ATTEMPTS, openAuthority } from "../../../src/fulcrum/index.ts";
+import { ATTEMPT_WINDOW_MS, ATTEMPTS, openAuthority, renewLeader } from "../../../src/fulcrum/index.ts";
 import {
   certificateOfReply,
   FARM_ROLES,
@@ -13,7 +13,6 @@ import {
   NO_ADDRESSES,
   parseJoinToken,
   renewCertificate,
-  spkiOfKey,
   verifyEndorsement,
 } from "../../../src/fulcrum-client/index.ts";
 import { signingKey, TestFarm } from "../../support/farm.ts";
@@ -258,7 +257,7 @@ describe("joining", () => {
     farm.authority.revocations.revoke(member, enrolment, "laptop lost");
     const second = await farm.join("client", { name: "alpha", token });
     await farm.clock.advance(25 * HOUR);
-    farm.leader.replaceCertificate((await renewedLeader(farm)).der);
+    await renewLeader(farm.authority, farm.leader);
     const third = await farm.join("client", { name: "alpha" });
     expect(third.identity.certificate.enrolment).not.toBe(second.identity.certificate.enrolment);
   });
@@ -307,16 +306,6 @@ describe("joining", () => {
     await farm.join("client", { token });
   });
 });
-
-async function renewedLeader(farm: TestFarm) {
-  const { member, enrolment } = farm.leader.certificate;
-  return farm.authority.issue({
-    member,
-    enrolment,
-    publicKey: spkiOfKey(farm.leader.key),
-    addresses: farm.leader.addresses,
-  });
-}
 
 describe("renewing", () => {
   const renew = (farm: TestFarm, certificate: Uint8Array | undefined) => ({

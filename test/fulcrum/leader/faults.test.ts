@@ -87,7 +87,7 @@ function planFaults(farm: SimFarm, dice: SimFarm["random"]): void {
         time.after(lastsMs, () => farm.startLeader());
       } else if (kind === 3 && client.isUp) {
         client.isUp = false;
-        farm.fromClient(client, { type: "client-lost", client: client.name });
+        farm.clientLost(client);
       } else if (kind === 4) {
         farm.fromClient(client, { type: "cancel", execution: dice.pick(client.plan).submission.execution });
       } else if (kind === 5 && rnode.isUp && !rnode.isCutOff) {

@@ -96,6 +96,11 @@ export class SimFarm {
     });
   }
 
+  /** The end of a connection is noticed for certain, and after all that came through it. */
+  clientLost(client: SimClient): void {
+    this.time.after(2 * this.network.delayMs, () => this.#decide({ type: "client-lost", client: client.name }));
+  }
+
   /** Loses it, carries it twice, or late; in order only as long as nothing of that happens. */
   #carry(route: string, deliver: () => void): void {
     const { loss, duplication, delayMs } = this.network;
@@ -226,6 +231,7 @@ export class SimFarm {
     return `${execution} (${reason === undefined ? `runs: ${leases}` : pendingText(reason, this.time.now)})`;
   }
 
+  /** Goes on until then. */
   runUntil(ms: number): void {
     while (this.time.step(ms));
   }

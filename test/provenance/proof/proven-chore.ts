@@ -1,23 +1,15 @@
 import type { Sha256 } from "../../../src/base/index.ts";
 import {
   type ChallengeFacts,
-  checkpointText,
   type ExecutionRecord,
   type ExportRequest,
   endorsedKeys,
   exportProof,
-  formatNote,
-  inclusionPath,
-  NOTE_KEY,
-  nodeHash,
   type ProofExport,
   regenerateStatement,
-  rootOf,
-  type SubtreeReader,
   signChallenge,
   signExecution,
   signerFromSeed,
-  vkeyOf,
 } from "../../../src/provenance/index.ts";
 import { MemoryLedger } from "../../support/memory-ledger.ts";
 import { type ChoreSketch, listAction, sketchChore } from "../../support/recorded-chore.ts";
@@ -25,29 +17,6 @@ import { type ChoreSketch, listAction, sketchChore } from "../../support/recorde
 export const log = signerFromSeed(Buffer.alloc(32, 1), "log");
 export const rnode = signerFromSeed(Buffer.alloc(32, 2), "rnode", "frodo");
 export const artifactBytes = Buffer.from("object a\n");
-
-/** The tree over the ledger's own leaves. */
-export function treeOf(ledger: MemoryLedger): SubtreeReader {
-  const subtree = (level: number, index: number): Uint8Array =>
-    level === 0
-      ? Buffer.from((ledger.rows[index] as { leaf: string }).leaf, "hex")
-      : nodeHash(subtree(level - 1, 2 * index), subtree(level - 1, 2 * index + 1));
-  return { subtree };
-}
-
-/** A ledger in memory as an export wants it. */
-export class ProvableMemoryLedger extends MemoryLedger {
-  proofOf(seq: number, size: number): Uint8Array[] {
-    return inclusionPath(seq, size, treeOf(this));
-  }
-
-  note(): { size: number; note: string } {
-    const size = this.size();
-    const text = checkpointText(this.origin, size, rootOf(size, treeOf(this)));
-    const { name, keyId } = vkeyOf(this.origin, NOTE_KEY.ed25519, Buffer.from(log.entry.pub, "base64"));
-    return { size, note: formatNote({ text, signatures: [{ name, keyId, bytes: log.sign(Buffer.from(text)) }] }) };
-  }
-}
 
 export interface ProvenSketch extends ChoreSketch {
   /** Records before and after the execution. */
@@ -60,8 +29,8 @@ export interface ProvenSketch extends ChoreSketch {
 /** A ledger in which one chore was executed, and what an export of its artifact asks. */
 export async function provenChore(
   sketch: ProvenSketch = {},
-): Promise<{ ledger: ProvableMemoryLedger; request: ExportRequest; seq: number }> {
-  const ledger = new ProvableMemoryLedger();
+): Promise<{ ledger: MemoryLedger; request: ExportRequest; seq: number }> {
+  const ledger = new MemoryLedger();
   const others = (text: string) =>
     Array.from({ length: sketch.around ?? 3 }, (_, i) => {
       const other = sketchChore({ chore: `${text}(${i})`, outputs: { [`${text}${i}`]: text } });
@@ -84,15 +53,7 @@ export async function provenChore(
   }
   const output = record.out.find(({ p }) => p === sketch.artifact) ?? record.out[0]!;
   const request: ExportRequest = {
-    ledger: {
-      identity: ledger.identity,
-      origin: ledger.origin,
-      size: () => ledger.size(),
-      read: (from, to) => ledger.read(from, to),
-      append: (entries) => ledger.append(entries),
-      inclusion: (at, size) => ledger.proofOf(at, size),
-      checkpoint: async () => ledger.note(),
-    },
+    ledger,
     record,
     statement: regenerateStatement(record, ledger, listAction),
     listing: listAction(record.action, (hash) => ledger.manifest(hash)),
