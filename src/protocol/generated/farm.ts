@@ -77,8 +77,10 @@ export interface Hello {
   version: string;
   /** Leases this rnode still works on, after a reconnect. */
   held: HeldLease[];
-  /** Images that stand ready. */
+  /** Values of `container-image` it can run in: images that stand ready, and its host's own identity. */
   images: string[];
+  /** Any other image too: it fetches what it needs. */
+  anyImage: boolean;
 }
 
 export interface Hello_LabelsEntry {
@@ -89,6 +91,9 @@ export interface Hello_LabelsEntry {
 export interface HeldLease {
   leaseId: string;
   fence: number;
+  /** As in the assignment: a restarted leader knows by them what it is. */
+  key: string;
+  actionDigest?: Digest | undefined;
 }
 
 export interface Accepted {
@@ -99,6 +104,7 @@ export interface Accepted {
 export interface Running {
   leaseId: string;
   startedAt?: Timestamp | undefined;
+  fence: number;
 }
 
 export interface Result {
@@ -115,8 +121,17 @@ export interface Result {
   stats?:
     | ExecutionStats
     | undefined;
-  /** Not OK where nothing could be executed: code 9 with PreconditionFailure for missing inputs, 4 for a timeout. */
-  status?: Status | undefined;
+  /**
+   * OK where it was executed, whatever the exit code; 4 where it ran into its timeout, with what outputs there are; 9
+   * with a PreconditionFailure of type MISSING where inputs are gone; 1 where it was stopped; any other: the rnode could
+   * not execute it.
+   */
+  status?:
+    | Status
+    | undefined;
+  /** As in the assignment. */
+  key: string;
+  actionDigest?: Digest | undefined;
 }
 
 export interface ExecutionStats {
@@ -133,10 +148,19 @@ export interface Refused {
   fence: number;
 }
 
+/** Takes no more work; what it holds it ends. */
 export interface Draining {
 }
 
+/**
+ * Every `heartbeat_ms`, whatever else is said: a lease lives for `lease_ms` from the sending of the last one that was
+ * answered, so no clock is compared with another.
+ */
 export interface Beat {
+  /** From 1 after each Hello, which counts as 0. */
+  sequence: number;
+  /** All leases held: running, or ended and not acknowledged. */
+  held: string[];
 }
 
 export interface LeaderMessage {
@@ -145,14 +169,16 @@ export interface LeaderMessage {
     | { $case: "assign"; value: Assign }
     | { $case: "cancel"; value: Cancel }
     | { $case: "acknowledged"; value: Acknowledged }
-    | { $case: "beat"; value: Beat }
+    | { $case: "renewed"; value: Renewed }
     | undefined;
 }
 
 export interface Welcome {
-  /** How long a lease lives after the rnode was last heard of, milliseconds. */
+  /** How long a lease lives after the sending of the last heartbeat that was answered, milliseconds. */
   leaseMs: number;
+  /** Another one after each start of the leader. */
   leaderBoot: string;
+  heartbeatMs: number;
 }
 
 export interface Assign {
@@ -160,21 +186,38 @@ export interface Assign {
   /** Grows with each lease of one execution: only the newest one's result counts. */
   fence: number;
   actionDigest?: Digest | undefined;
-  context?: TravailContext | undefined;
-  deadline?: Timestamp | undefined;
-  priority: number;
+  context?:
+    | TravailContext
+    | undefined;
+  /** The last heartbeat that the leader had heard: the lease ends `lease_ms` after the sending of that one. */
+  heard: number;
+  /** The same execution's, whichever lease: to be said again in HeldLease and Result. */
+  key: string;
   /** The same execution runs elsewhere too; the first result wins. */
   hedge: boolean;
   instanceName: string;
+  /** Decides whether the rnode leaves quarantine. */
+  probe: boolean;
 }
 
 export interface Cancel {
   leaseId: string;
+  /** superseded | not-wanted | stale */
   reason: string;
 }
 
+/** The lease and its result may be forgotten. */
 export interface Acknowledged {
   leaseId: string;
+  /** The result is the one that the client gets. */
+  counted: boolean;
+}
+
+/** Answers a Beat. */
+export interface Renewed {
+  sequence: number;
+  /** Of those held; another one is not to be worked on for longer than it still lives. */
+  leases: string[];
 }
 
 /** Of what a travail is part. Travels with Execute as metadata `radix.farm.v1.context-bin`. */
@@ -189,11 +232,36 @@ export interface TravailContext {
   up: string[];
   version: string;
   who: string;
+  /** An output that was not made is a failure, as with a dictum; else it is left out, as the API has it. */
+  outputsRequired: boolean;
+}
+
+/**
+ * What a client knows of an execution it asks for. Travels with Execute as metadata `radix.farm.v1.hints-bin`. Wrong
+ * hints cost time and nothing else.
+ */
+export interface ExecutionHints {
+  /** Chores of the same name are expected to take as long as each other, over builds. */
+  historyKey: string;
+  expected?:
+    | Duration
+    | undefined;
+  /** The longest way from this chore's start to its build's end. */
+  rank?:
+    | Duration
+    | undefined;
+  /** interactive | ci | background; empty: by the priority of the execution policy. */
+  priorityClass: string;
+  /** Share of the build among others of its class; 0 is 1. */
+  weight: number;
 }
 
 /** A signed account of one execution; stays with its ActionResult, in `auxiliary_metadata`. */
 export interface Travail {
-  /** Canonical JSON, as signed. */
+  /**
+   * Canonical JSON: an `exec` or `fail` record (docs/formats.md, "Records") without what a ledger adds, with `stmt`, `key`
+   * and `sig`.
+   */
   body: Uint8Array;
   /** PublicKeyEntry, JSON. */
   key: Uint8Array;
@@ -895,6 +963,7 @@ function createBaseHello(): Hello {
     version: "",
     held: [],
     images: [],
+    anyImage: false,
   };
 }
 
@@ -929,6 +998,9 @@ export const Hello: MessageFns<Hello> = {
     }
     for (const v of message.images) {
       writer.uint32(82).string(v!);
+    }
+    if (message.anyImage !== false) {
+      writer.uint32(88).bool(message.anyImage);
     }
     return writer;
   },
@@ -1029,6 +1101,14 @@ export const Hello: MessageFns<Hello> = {
             message.images.push(reader.string());
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.anyImage = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1064,6 +1144,7 @@ export const Hello: MessageFns<Hello> = {
     message.version = object.version ?? "";
     message.held = object.held?.map((e) => HeldLease.fromPartial(e)) || [];
     message.images = object.images?.map((e) => e) || [];
+    message.anyImage = object.anyImage ?? false;
     return message;
   },
 };
@@ -1136,7 +1217,7 @@ export const Hello_LabelsEntry: MessageFns<Hello_LabelsEntry> = {
 };
 
 function createBaseHeldLease(): HeldLease {
-  return { leaseId: "", fence: 0 };
+  return { leaseId: "", fence: 0, key: "", actionDigest: undefined };
 }
 
 export const HeldLease: MessageFns<HeldLease> = {
@@ -1146,6 +1227,12 @@ export const HeldLease: MessageFns<HeldLease> = {
     }
     if (message.fence !== 0) {
       writer.uint32(16).int64(message.fence);
+    }
+    if (message.key !== "") {
+      writer.uint32(26).string(message.key);
+    }
+    if (message.actionDigest !== undefined) {
+      Digest.encode(message.actionDigest, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1179,6 +1266,22 @@ export const HeldLease: MessageFns<HeldLease> = {
             message.fence = longToNumber(reader.int64());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.actionDigest = Digest.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1198,6 +1301,10 @@ export const HeldLease: MessageFns<HeldLease> = {
     const message = createBaseHeldLease();
     message.leaseId = object.leaseId ?? "";
     message.fence = object.fence ?? 0;
+    message.key = object.key ?? "";
+    message.actionDigest = (object.actionDigest !== undefined && object.actionDigest !== null)
+      ? Digest.fromPartial(object.actionDigest)
+      : undefined;
     return message;
   },
 };
@@ -1270,7 +1377,7 @@ export const Accepted: MessageFns<Accepted> = {
 };
 
 function createBaseRunning(): Running {
-  return { leaseId: "", startedAt: undefined };
+  return { leaseId: "", startedAt: undefined, fence: 0 };
 }
 
 export const Running: MessageFns<Running> = {
@@ -1280,6 +1387,9 @@ export const Running: MessageFns<Running> = {
     }
     if (message.startedAt !== undefined) {
       Timestamp.encode(message.startedAt, writer.uint32(18).fork()).join();
+    }
+    if (message.fence !== 0) {
+      writer.uint32(24).int64(message.fence);
     }
     return writer;
   },
@@ -1313,6 +1423,14 @@ export const Running: MessageFns<Running> = {
             message.startedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.fence = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1334,6 +1452,7 @@ export const Running: MessageFns<Running> = {
     message.startedAt = (object.startedAt !== undefined && object.startedAt !== null)
       ? Timestamp.fromPartial(object.startedAt)
       : undefined;
+    message.fence = object.fence ?? 0;
     return message;
   },
 };
@@ -1348,6 +1467,8 @@ function createBaseResult(): Result {
     travail: new Uint8Array(0),
     stats: undefined,
     status: undefined,
+    key: "",
+    actionDigest: undefined,
   };
 }
 
@@ -1376,6 +1497,12 @@ export const Result: MessageFns<Result> = {
     }
     if (message.status !== undefined) {
       Status.encode(message.status, writer.uint32(66).fork()).join();
+    }
+    if (message.key !== "") {
+      writer.uint32(74).string(message.key);
+    }
+    if (message.actionDigest !== undefined) {
+      Digest.encode(message.actionDigest, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -1457,6 +1584,22 @@ export const Result: MessageFns<Result> = {
             message.status = Status.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.actionDigest = Digest.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1487,6 +1630,10 @@ export const Result: MessageFns<Result> = {
       : undefined;
     message.status = (object.status !== undefined && object.status !== null)
       ? Status.fromPartial(object.status)
+      : undefined;
+    message.key = object.key ?? "";
+    message.actionDigest = (object.actionDigest !== undefined && object.actionDigest !== null)
+      ? Digest.fromPartial(object.actionDigest)
       : undefined;
     return message;
   },
@@ -1718,11 +1865,17 @@ export const Draining: MessageFns<Draining> = {
 };
 
 function createBaseBeat(): Beat {
-  return {};
+  return { sequence: 0, held: [] };
 }
 
 export const Beat: MessageFns<Beat> = {
-  encode(_: Beat, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: Beat, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sequence !== 0) {
+      writer.uint32(8).int64(message.sequence);
+    }
+    for (const v of message.held) {
+      writer.uint32(18).string(v!);
+    }
     return writer;
   },
 
@@ -1739,6 +1892,22 @@ export const Beat: MessageFns<Beat> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sequence = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.held.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1754,8 +1923,10 @@ export const Beat: MessageFns<Beat> = {
   create(base?: DeepPartial<Beat>): Beat {
     return Beat.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<Beat>): Beat {
+  fromPartial(object: DeepPartial<Beat>): Beat {
     const message = createBaseBeat();
+    message.sequence = object.sequence ?? 0;
+    message.held = object.held?.map((e) => e) || [];
     return message;
   },
 };
@@ -1779,8 +1950,8 @@ export const LeaderMessage: MessageFns<LeaderMessage> = {
       case "acknowledged":
         Acknowledged.encode(message.message.value, writer.uint32(34).fork()).join();
         break;
-      case "beat":
-        Beat.encode(message.message.value, writer.uint32(42).fork()).join();
+      case "renewed":
+        Renewed.encode(message.message.value, writer.uint32(42).fork()).join();
         break;
     }
     return writer;
@@ -1836,7 +2007,7 @@ export const LeaderMessage: MessageFns<LeaderMessage> = {
               break;
             }
 
-            message.message = { $case: "beat", value: Beat.decode(reader, reader.uint32()) };
+            message.message = { $case: "renewed", value: Renewed.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -1881,9 +2052,9 @@ export const LeaderMessage: MessageFns<LeaderMessage> = {
         }
         break;
       }
-      case "beat": {
+      case "renewed": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
-          message.message = { $case: "beat", value: Beat.fromPartial(object.message.value) };
+          message.message = { $case: "renewed", value: Renewed.fromPartial(object.message.value) };
         }
         break;
       }
@@ -1893,7 +2064,7 @@ export const LeaderMessage: MessageFns<LeaderMessage> = {
 };
 
 function createBaseWelcome(): Welcome {
-  return { leaseMs: 0, leaderBoot: "" };
+  return { leaseMs: 0, leaderBoot: "", heartbeatMs: 0 };
 }
 
 export const Welcome: MessageFns<Welcome> = {
@@ -1903,6 +2074,9 @@ export const Welcome: MessageFns<Welcome> = {
     }
     if (message.leaderBoot !== "") {
       writer.uint32(18).string(message.leaderBoot);
+    }
+    if (message.heartbeatMs !== 0) {
+      writer.uint32(24).int64(message.heartbeatMs);
     }
     return writer;
   },
@@ -1936,6 +2110,14 @@ export const Welcome: MessageFns<Welcome> = {
             message.leaderBoot = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.heartbeatMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1955,6 +2137,7 @@ export const Welcome: MessageFns<Welcome> = {
     const message = createBaseWelcome();
     message.leaseMs = object.leaseMs ?? 0;
     message.leaderBoot = object.leaderBoot ?? "";
+    message.heartbeatMs = object.heartbeatMs ?? 0;
     return message;
   },
 };
@@ -1965,10 +2148,11 @@ function createBaseAssign(): Assign {
     fence: 0,
     actionDigest: undefined,
     context: undefined,
-    deadline: undefined,
-    priority: 0,
+    heard: 0,
+    key: "",
     hedge: false,
     instanceName: "",
+    probe: false,
   };
 }
 
@@ -1986,17 +2170,20 @@ export const Assign: MessageFns<Assign> = {
     if (message.context !== undefined) {
       TravailContext.encode(message.context, writer.uint32(34).fork()).join();
     }
-    if (message.deadline !== undefined) {
-      Timestamp.encode(message.deadline, writer.uint32(42).fork()).join();
+    if (message.heard !== 0) {
+      writer.uint32(40).int64(message.heard);
     }
-    if (message.priority !== 0) {
-      writer.uint32(48).int32(message.priority);
+    if (message.key !== "") {
+      writer.uint32(50).string(message.key);
     }
     if (message.hedge !== false) {
       writer.uint32(56).bool(message.hedge);
     }
     if (message.instanceName !== "") {
       writer.uint32(66).string(message.instanceName);
+    }
+    if (message.probe !== false) {
+      writer.uint32(72).bool(message.probe);
     }
     return writer;
   },
@@ -2047,19 +2234,19 @@ export const Assign: MessageFns<Assign> = {
             continue;
           }
           case 5: {
-            if (tag !== 42) {
+            if (tag !== 40) {
               break;
             }
 
-            message.deadline = Timestamp.decode(reader, reader.uint32());
+            message.heard = longToNumber(reader.int64());
             continue;
           }
           case 6: {
-            if (tag !== 48) {
+            if (tag !== 50) {
               break;
             }
 
-            message.priority = reader.int32();
+            message.key = reader.string();
             continue;
           }
           case 7: {
@@ -2076,6 +2263,14 @@ export const Assign: MessageFns<Assign> = {
             }
 
             message.instanceName = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.probe = reader.bool();
             continue;
           }
         }
@@ -2103,12 +2298,11 @@ export const Assign: MessageFns<Assign> = {
     message.context = (object.context !== undefined && object.context !== null)
       ? TravailContext.fromPartial(object.context)
       : undefined;
-    message.deadline = (object.deadline !== undefined && object.deadline !== null)
-      ? Timestamp.fromPartial(object.deadline)
-      : undefined;
-    message.priority = object.priority ?? 0;
+    message.heard = object.heard ?? 0;
+    message.key = object.key ?? "";
     message.hedge = object.hedge ?? false;
     message.instanceName = object.instanceName ?? "";
+    message.probe = object.probe ?? false;
     return message;
   },
 };
@@ -2181,13 +2375,16 @@ export const Cancel: MessageFns<Cancel> = {
 };
 
 function createBaseAcknowledged(): Acknowledged {
-  return { leaseId: "" };
+  return { leaseId: "", counted: false };
 }
 
 export const Acknowledged: MessageFns<Acknowledged> = {
   encode(message: Acknowledged, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.leaseId !== "") {
       writer.uint32(10).string(message.leaseId);
+    }
+    if (message.counted !== false) {
+      writer.uint32(16).bool(message.counted);
     }
     return writer;
   },
@@ -2213,6 +2410,14 @@ export const Acknowledged: MessageFns<Acknowledged> = {
             message.leaseId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.counted = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2231,12 +2436,90 @@ export const Acknowledged: MessageFns<Acknowledged> = {
   fromPartial(object: DeepPartial<Acknowledged>): Acknowledged {
     const message = createBaseAcknowledged();
     message.leaseId = object.leaseId ?? "";
+    message.counted = object.counted ?? false;
+    return message;
+  },
+};
+
+function createBaseRenewed(): Renewed {
+  return { sequence: 0, leases: [] };
+}
+
+export const Renewed: MessageFns<Renewed> = {
+  encode(message: Renewed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sequence !== 0) {
+      writer.uint32(8).int64(message.sequence);
+    }
+    for (const v of message.leases) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Renewed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenewed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sequence = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.leases.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Renewed>): Renewed {
+    return Renewed.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Renewed>): Renewed {
+    const message = createBaseRenewed();
+    message.sequence = object.sequence ?? 0;
+    message.leases = object.leases?.map((e) => e) || [];
     return message;
   },
 };
 
 function createBaseTravailContext(): TravailContext {
-  return { log: "", build: "", chore: "", dictum: "", attempt: 0, up: [], version: "", who: "" };
+  return {
+    log: "",
+    build: "",
+    chore: "",
+    dictum: "",
+    attempt: 0,
+    up: [],
+    version: "",
+    who: "",
+    outputsRequired: false,
+  };
 }
 
 export const TravailContext: MessageFns<TravailContext> = {
@@ -2264,6 +2547,9 @@ export const TravailContext: MessageFns<TravailContext> = {
     }
     if (message.who !== "") {
       writer.uint32(66).string(message.who);
+    }
+    if (message.outputsRequired !== false) {
+      writer.uint32(72).bool(message.outputsRequired);
     }
     return writer;
   },
@@ -2345,6 +2631,14 @@ export const TravailContext: MessageFns<TravailContext> = {
             message.who = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.outputsRequired = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2370,6 +2664,112 @@ export const TravailContext: MessageFns<TravailContext> = {
     message.up = object.up?.map((e) => e) || [];
     message.version = object.version ?? "";
     message.who = object.who ?? "";
+    message.outputsRequired = object.outputsRequired ?? false;
+    return message;
+  },
+};
+
+function createBaseExecutionHints(): ExecutionHints {
+  return { historyKey: "", expected: undefined, rank: undefined, priorityClass: "", weight: 0 };
+}
+
+export const ExecutionHints: MessageFns<ExecutionHints> = {
+  encode(message: ExecutionHints, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.historyKey !== "") {
+      writer.uint32(10).string(message.historyKey);
+    }
+    if (message.expected !== undefined) {
+      Duration.encode(message.expected, writer.uint32(18).fork()).join();
+    }
+    if (message.rank !== undefined) {
+      Duration.encode(message.rank, writer.uint32(26).fork()).join();
+    }
+    if (message.priorityClass !== "") {
+      writer.uint32(34).string(message.priorityClass);
+    }
+    if (message.weight !== 0) {
+      writer.uint32(41).double(message.weight);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExecutionHints {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExecutionHints();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.historyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.expected = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.rank = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.priorityClass = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.weight = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExecutionHints>): ExecutionHints {
+    return ExecutionHints.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExecutionHints>): ExecutionHints {
+    const message = createBaseExecutionHints();
+    message.historyKey = object.historyKey ?? "";
+    message.expected = (object.expected !== undefined && object.expected !== null)
+      ? Duration.fromPartial(object.expected)
+      : undefined;
+    message.rank = (object.rank !== undefined && object.rank !== null) ? Duration.fromPartial(object.rank) : undefined;
+    message.priorityClass = object.priorityClass ?? "";
+    message.weight = object.weight ?? 0;
     return message;
   },
 };
