@@ -1,7 +1,6 @@
 import { BegatError, explain, type IsolationLevel, isAtLeast, type Sha256 } from "../base/index.ts";
 import type { ReadySource } from "../hermetic/index.ts";
 import { BuildRun } from "./build-run.ts";
-import { CHECKOUT } from "./checkout.ts";
 import { CheckoutLock } from "./checkout-lock.ts";
 import { planDryRun } from "./dry-run.ts";
 import type { BuildSummary, EventListener } from "./events.ts";
@@ -201,7 +200,7 @@ function saveState(prepared: Prepared, run: BuildRun, rooms: BuildRooms): void {
   // Outputs written beside globbed sources change a directory's signature, not its meaning.
   const reads = checkReads(rooms.checkout, prepared.state.reads);
   if (reads.fresh && reads.refreshed) prepared.state.reads = reads.refreshed;
-  rooms.checkout.save(CHECKOUT.state, prepared.state.encode());
+  rooms.checkout.saveState(prepared.state);
 }
 
 async function recordIngested(recorder: Recorder, ingested: readonly ReadySource[]): Promise<void> {

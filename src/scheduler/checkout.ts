@@ -17,13 +17,19 @@ export class Checkout {
   readonly fs: FileTree;
   readonly root: string;
   readonly #mayWrite: boolean;
+  readonly #ledger: string | undefined;
   #clockMs: number | undefined;
 
-  /** @param mayWrite Without it nothing is written, not even to learn the file system's time. */
-  constructor(fs: FileTree, root: string, mayWrite = true) {
+  /**
+   * @param mayWrite Without it nothing is written, not even to learn the file system's time.
+   * @param ledger The ledger's file, absolute: what is remembered rests on its records, so with another ledger, or
+   *   without the one there was, nothing is remembered.
+   */
+  constructor(fs: FileTree, root: string, options: { readonly mayWrite?: boolean; readonly ledger?: string } = {}) {
     this.fs = fs;
     this.root = root;
-    this.#mayWrite = mayWrite;
+    this.#mayWrite = options.mayWrite ?? true;
+    this.#ledger = options.ledger;
   }
 
   absolute(path: string): string {
@@ -55,7 +61,19 @@ export class Checkout {
 
   loadState(): CheckoutState | undefined {
     const bytes = this.#read(CHECKOUT.state);
-    return bytes && CheckoutState.decode(bytes);
+    const state = bytes && CheckoutState.decode(bytes);
+    return state?.ledger === this.#ledgerMark() ? state : undefined;
+  }
+
+  saveState(state: CheckoutState): void {
+    state.ledger = this.#ledgerMark();
+    this.save(CHECKOUT.state, state.encode());
+  }
+
+  /** Which ledger there is, by one stat. */
+  #ledgerMark(): string {
+    const found = this.#ledger === undefined ? undefined : this.fs.stat(this.#ledger);
+    return found === undefined ? "" : `${found.inode} ${this.#ledger}`;
   }
 
   save(path: string, bytes: Uint8Array): void {

@@ -104,7 +104,7 @@ async function evaluateAnew(
   if (!options.dryRun) {
     checkout.save(CHECKOUT.plan, bytes);
     // A state that names another plan is ignored; this one must follow the plan at once.
-    checkout.save(CHECKOUT.state, state.encode());
+    checkout.saveState(state);
   }
   const loaded: LoadedPlan = { plan: evaluated.plan, facts, id };
   return { ok: true, loaded, state, hosts, ingested: ready.filter((source) => source.ingested) };

@@ -1,6 +1,6 @@
 import type { IsolationLevel, WorkspacePath } from "../base/index.ts";
 import { STAT_NUMBERS } from "../ports/index.ts";
-import { CHECKOUT, type Checkout } from "./checkout.ts";
+import type { Checkout } from "./checkout.ts";
 import { checkReads } from "./freshness.ts";
 import { requiredLevel } from "./levels.ts";
 import { FLAG } from "./plan.ts";
@@ -83,7 +83,7 @@ export function quickCheck(checkout: Checkout, request: QuickRequest): QuickAnsw
   for (const entry of selection.wanted) if (!same(entry >>> 1)) return no(plan.path(entry >>> 1));
   if (reads.refreshed !== undefined) {
     state.reads = reads.refreshed;
-    checkout.save(CHECKOUT.state, state.encode());
+    checkout.saveState(state);
   }
   return {
     upToDate: true,

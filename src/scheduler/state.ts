@@ -15,7 +15,7 @@ const NO_SIGNATURE = -1;
 const LEVELS: readonly IsolationLevel[] = ["none", "contained", "hermetic"];
 
 const KIND = "begat-state";
-const VERSION = 2;
+const VERSION = 3;
 
 interface StateMeta {
   readonly planId: string;
@@ -25,6 +25,7 @@ interface StateMeta {
   /** Path number of each tree whose members are listed -> range among the members. */
   readonly trees: readonly (readonly [path: number, from: number, to: number])[];
   readonly texts: Readonly<Record<string, string>>;
+  readonly ledger: string;
   readonly defaultLevels?: MeasuredLevels | undefined;
 }
 
@@ -67,6 +68,8 @@ export class CheckoutState {
   reads: readonly ReadSignature[] = [];
   /** Identity of the host's tools, by the key of each tool set. */
   hosts: Record<string, string> = {};
+  /** Which ledger it rests on, as `Checkout` tells ledgers apart. */
+  ledger = "";
   /** What recipes get when the user asks for nothing in particular; `undefined` before that was measured. */
   defaultLevels: MeasuredLevels | undefined;
 
@@ -183,6 +186,7 @@ export class CheckoutState {
       hosts: this.hosts,
       trees,
       texts: Object.fromEntries(this.texts),
+      ledger: this.ledger,
       defaultLevels: this.defaultLevels,
     };
     return encodeColumnFile({
@@ -228,6 +232,7 @@ function fromFile(file: ColumnFile): CheckoutState {
   state.settled = columnOf(file, "settled", "Uint8Array");
   state.durationsMs = columnOf(file, "durationsMs", "Float32Array");
   state.levels = columnOf(file, "levels", "Uint8Array");
+  state.ledger = meta.ledger;
   state.defaultLevels = meta.defaultLevels;
   state.reads = meta.reads;
   state.hosts = { ...meta.hosts };

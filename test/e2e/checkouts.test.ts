@@ -111,6 +111,18 @@ describe("two builds", () => {
     expect(await verdicts(checkout)).toEqual({ ledger: 0, cache: 0 });
   });
 
+  test("in one checkout by two homes: what the other one's ledger says counts for nothing here", async () => {
+    const tree = `dictum tree { in [ a ] out [ t/ ] exec [[[ mkdir -p t; cat a > t/a ]]] }\nrun tree()\n`;
+    const use = `dictum use { in [ t/ ] out [ u ] exec [[[ cat t/a > u ]]] }\nrun use()\n`;
+    checkout.begatfile(tree + use);
+    checkout.write("a", "1");
+    expect((await checkout.build("t")).summary).toMatchObject({ executed: 1 });
+    const other = { env: { BEGAT_STATE_HOME: `${home.path}/state2`, BEGAT_CACHE_HOME: `${home.path}/cache2` } };
+    const built = await checkout.start([], other).done;
+    expect(built.executed).toEqual(["tree()", "use()"]);
+    expect((await checkout.start([], other).done).summary).toMatchObject({ executed: 0, settled: 2 });
+  });
+
   test("in two checkouts at once: both end well, and the ledger holds", async () => {
     const begatfile = `dictum copy(x) { in [ a ] out [ out/$x ] exec [[[ cat "$in" > "$out" ]]] }\napply(copy [ 1 2 3 4 5 6 7 8 ])\n`;
     const other = home.workspace();

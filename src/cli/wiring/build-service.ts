@@ -44,7 +44,10 @@ export function buildRooms(
   const { fs } = machine;
   const notice = (code: string, severity: "note" | "warning") => (text: string) =>
     listener({ type: "notice", severity, code, message: text, hint: undefined });
-  const checkout = new Checkout(fs, workspace.root, !options.dryRun);
+  const checkout = new Checkout(fs, workspace.root, {
+    mayWrite: !options.dryRun,
+    ledger: machine.ledgerFile,
+  });
   const blobs = machine.blobs(join(workspace.root, ".begat/tmp"));
   const provider = imageProvider(machine, workspace, blobs, {
     offline: options.offline,

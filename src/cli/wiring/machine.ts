@@ -50,6 +50,11 @@ export class Machine {
     return this.#directories;
   }
 
+  /** Absolute. */
+  get ledgerFile(): string {
+    return `${this.directories.stateHome}/ledger.db`;
+  }
+
   get layout(): CacheLayout {
     return new CacheLayout(this.directories.cacheHome);
   }

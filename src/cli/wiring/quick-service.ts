@@ -17,7 +17,7 @@ export function quickly(
   const started = machine.clock.monotonicMs();
   // Paths from the working directory are half as long, and every stat is the quicker for it.
   process.chdir(workspace.root);
-  const answer = quickCheck(new Checkout(machine.fs, ""), {
+  const answer = quickCheck(new Checkout(machine.fs, "", { ledger: machine.ledgerFile }), {
     version: planVersion(machine),
     entries: workspace.entries,
     overrides: options.overrides,

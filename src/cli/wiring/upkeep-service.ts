@@ -47,7 +47,7 @@ export async function ledgerVerify(
   }
   return {
     verdict: verdict.verdict,
-    path: `${stateHome}/ledger.db`,
+    path: machine.ledgerFile,
     identity: verdict.identity,
     size: verdict.size,
     executions: verdict.executions,
@@ -188,7 +188,7 @@ function homeFinding(machine: Machine, subject: string, path: string, variable: 
 }
 
 async function ledgerFinding(machine: Machine): Promise<Finding> {
-  const path = `${machine.directories.stateHome}/ledger.db`;
+  const path = machine.ledgerFile;
   if (machine.fs.stat(path) === undefined) {
     return { subject: "ledger", state: "ok", text: "none yet; the first build makes it", hint: undefined };
   }
