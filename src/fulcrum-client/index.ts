@@ -1,2 +1,3 @@
+export * from "./blobs/index.ts";
 export * from "./enrol/index.ts";
 export * from "./wire/index.ts";

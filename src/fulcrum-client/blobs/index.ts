@@ -1,0 +1,2 @@
+export { batches, inParallel } from "./batches.ts";
+export * from "./remote-blobs.ts";
