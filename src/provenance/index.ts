@@ -59,6 +59,7 @@ export * from "./record-codec.ts";
 export * from "./rekor-body.ts";
 export * from "./sqlite-ledger.ts";
 export * from "./statement.ts";
+export * from "./travail.ts";
 export * from "./tree/byte-text.ts";
 export * from "./tree/frontier.ts";
 export * from "./tree/merkle.ts";

@@ -39,13 +39,14 @@ export interface EncodedRecord {
   readonly leaf: Sha256;
 }
 
-type Wire = { readonly [member: string]: CanonicalValue | undefined };
+export type Wire = { readonly [member: string]: CanonicalValue | undefined };
 
 /** Names may be anything in `props` and `vars`, but not as members of a record: they are written as sorted pairs. */
 const toPairs = (values: { readonly [name: string]: string }): CanonicalValue =>
   Object.entries(values).sort((a, b) => compareUtf8(a[0], b[0]));
 
-function toWire(body: RecordBody, frame: Wire): Wire {
+/** A body as it is written, with members of its frame. */
+export function toWire(body: RecordBody, frame: Wire): Wire {
   const wire: { [member: string]: CanonicalValue | undefined } = { ...(body as unknown as Wire), ...frame };
   if (body.kind === "build.begin") wire.vars = toPairs(body.vars);
   if ((body.kind === "exec" || body.kind === "fail") && body.props) wire.props = toPairs(body.props);
@@ -64,7 +65,8 @@ function wellFormed(value: CanonicalValue): CanonicalValue {
   return Object.fromEntries(entries) as Wire;
 }
 
-function canonicalText(wire: Wire): string {
+/** @throws {RecordError} `RECORD_MALFORMED` */
+export function canonicalText(wire: Wire): string {
   try {
     return canonicalJson(wire);
   } catch (first) {
@@ -116,7 +118,8 @@ function named(pairs: unknown): { readonly [name: string]: string } {
   return Object.fromEntries(pairs as [string, string][]);
 }
 
-function fromWire(kind: LedgerRecord["kind"], wire: Wire): LedgerRecord {
+/** The inverse of `toWire`, of members whose shape was checked. */
+export function fromWire(kind: LedgerRecord["kind"], wire: Wire): LedgerRecord {
   if (kind === "build.begin") return { ...wire, vars: named(wire.vars) } as unknown as LedgerRecord;
   if (wire.props === undefined) return wire as unknown as LedgerRecord;
   return { ...wire, props: named(wire.props) } as unknown as LedgerRecord;

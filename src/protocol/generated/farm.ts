@@ -234,6 +234,19 @@ export interface TravailContext {
   who: string;
   /** An output that was not made is a failure, as with a dictum; else it is left out, as the API has it. */
   outputsRequired: boolean;
+  /** OCI manifest of the image that `container-image` names by its config; manifest, config and layers are in the CAS. */
+  image?:
+    | Digest
+    | undefined;
+  /** What the recipe declared it needs of its machine: `cpu`, `memory`, `pids`. */
+  resources: { [key: string]: number };
+  /** Of an action with the host's own tools: the tools that its identity names beside the packages. */
+  tools: string[];
+}
+
+export interface TravailContext_ResourcesEntry {
+  key: string;
+  value: number;
 }
 
 /**
@@ -268,6 +281,27 @@ export interface Travail {
   endorsement: Uint8Array;
   /** Origin of the ledger the body was made for. */
   log: string;
+  /** Base64: the key's word that it acts as rnode in ledger `log`. */
+  pop: string;
+  /** For people: nothing rests on it, so it is not signed. */
+  observations?: Observations | undefined;
+}
+
+export interface Observations {
+  /** Made but not declared, and discarded. */
+  undeclared: string[];
+  /** That ended the recipe: `SIGKILL`. */
+  signal: string;
+  /** What was printed in all; the digests are of what was kept. */
+  stdoutBytes: number;
+  stderrBytes: number;
+  limits: TouchedLimit[];
+}
+
+export interface TouchedLimit {
+  limit: string;
+  allowed: number;
+  seen: number;
 }
 
 export interface StatusRequest {
@@ -2519,6 +2553,9 @@ function createBaseTravailContext(): TravailContext {
     version: "",
     who: "",
     outputsRequired: false,
+    image: undefined,
+    resources: {},
+    tools: [],
   };
 }
 
@@ -2550,6 +2587,15 @@ export const TravailContext: MessageFns<TravailContext> = {
     }
     if (message.outputsRequired !== false) {
       writer.uint32(72).bool(message.outputsRequired);
+    }
+    if (message.image !== undefined) {
+      Digest.encode(message.image, writer.uint32(82).fork()).join();
+    }
+    globalThis.Object.entries(message.resources).forEach(([key, value]: [string, number]) => {
+      TravailContext_ResourcesEntry.encode({ key: key as any, value }, writer.uint32(90).fork()).join();
+    });
+    for (const v of message.tools) {
+      writer.uint32(98).string(v!);
     }
     return writer;
   },
@@ -2639,6 +2685,33 @@ export const TravailContext: MessageFns<TravailContext> = {
             message.outputsRequired = reader.bool();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.image = Digest.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            const entry11 = TravailContext_ResourcesEntry.decode(reader, reader.uint32());
+            if (entry11.value !== undefined) {
+              message.resources[entry11.key] = entry11.value;
+            }
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.tools.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2665,6 +2738,86 @@ export const TravailContext: MessageFns<TravailContext> = {
     message.version = object.version ?? "";
     message.who = object.who ?? "";
     message.outputsRequired = object.outputsRequired ?? false;
+    message.image = (object.image !== undefined && object.image !== null)
+      ? Digest.fromPartial(object.image)
+      : undefined;
+    message.resources = (globalThis.Object.entries(object.resources ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.tools = object.tools?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseTravailContext_ResourcesEntry(): TravailContext_ResourcesEntry {
+  return { key: "", value: 0 };
+}
+
+export const TravailContext_ResourcesEntry: MessageFns<TravailContext_ResourcesEntry> = {
+  encode(message: TravailContext_ResourcesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(17).double(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TravailContext_ResourcesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTravailContext_ResourcesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.value = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TravailContext_ResourcesEntry>): TravailContext_ResourcesEntry {
+    return TravailContext_ResourcesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TravailContext_ResourcesEntry>): TravailContext_ResourcesEntry {
+    const message = createBaseTravailContext_ResourcesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
     return message;
   },
 };
@@ -2775,7 +2928,14 @@ export const ExecutionHints: MessageFns<ExecutionHints> = {
 };
 
 function createBaseTravail(): Travail {
-  return { body: new Uint8Array(0), key: new Uint8Array(0), endorsement: new Uint8Array(0), log: "" };
+  return {
+    body: new Uint8Array(0),
+    key: new Uint8Array(0),
+    endorsement: new Uint8Array(0),
+    log: "",
+    pop: "",
+    observations: undefined,
+  };
 }
 
 export const Travail: MessageFns<Travail> = {
@@ -2791,6 +2951,12 @@ export const Travail: MessageFns<Travail> = {
     }
     if (message.log !== "") {
       writer.uint32(34).string(message.log);
+    }
+    if (message.pop !== "") {
+      writer.uint32(42).string(message.pop);
+    }
+    if (message.observations !== undefined) {
+      Observations.encode(message.observations, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -2840,6 +3006,22 @@ export const Travail: MessageFns<Travail> = {
             message.log = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.pop = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.observations = Observations.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2861,6 +3043,192 @@ export const Travail: MessageFns<Travail> = {
     message.key = object.key ?? new Uint8Array(0);
     message.endorsement = object.endorsement ?? new Uint8Array(0);
     message.log = object.log ?? "";
+    message.pop = object.pop ?? "";
+    message.observations = (object.observations !== undefined && object.observations !== null)
+      ? Observations.fromPartial(object.observations)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseObservations(): Observations {
+  return { undeclared: [], signal: "", stdoutBytes: 0, stderrBytes: 0, limits: [] };
+}
+
+export const Observations: MessageFns<Observations> = {
+  encode(message: Observations, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.undeclared) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.signal !== "") {
+      writer.uint32(18).string(message.signal);
+    }
+    if (message.stdoutBytes !== 0) {
+      writer.uint32(24).int64(message.stdoutBytes);
+    }
+    if (message.stderrBytes !== 0) {
+      writer.uint32(32).int64(message.stderrBytes);
+    }
+    for (const v of message.limits) {
+      TouchedLimit.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Observations {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseObservations();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.undeclared.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.signal = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.stdoutBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.stderrBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.limits.push(TouchedLimit.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Observations>): Observations {
+    return Observations.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Observations>): Observations {
+    const message = createBaseObservations();
+    message.undeclared = object.undeclared?.map((e) => e) || [];
+    message.signal = object.signal ?? "";
+    message.stdoutBytes = object.stdoutBytes ?? 0;
+    message.stderrBytes = object.stderrBytes ?? 0;
+    message.limits = object.limits?.map((e) => TouchedLimit.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseTouchedLimit(): TouchedLimit {
+  return { limit: "", allowed: 0, seen: 0 };
+}
+
+export const TouchedLimit: MessageFns<TouchedLimit> = {
+  encode(message: TouchedLimit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.limit !== "") {
+      writer.uint32(10).string(message.limit);
+    }
+    if (message.allowed !== 0) {
+      writer.uint32(17).double(message.allowed);
+    }
+    if (message.seen !== 0) {
+      writer.uint32(25).double(message.seen);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TouchedLimit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTouchedLimit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.limit = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.allowed = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.seen = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TouchedLimit>): TouchedLimit {
+    return TouchedLimit.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TouchedLimit>): TouchedLimit {
+    const message = createBaseTouchedLimit();
+    message.limit = object.limit ?? "";
+    message.allowed = object.allowed ?? 0;
+    message.seen = object.seen ?? 0;
     return message;
   },
 };
