@@ -32,6 +32,7 @@ export interface FarmTokenReport {
   readonly token: string;
   readonly role: FarmRole;
   readonly validUntil: string;
+  readonly uses: number;
   /** Of the leader, as given to `farm init`. */
   readonly leader: string;
 }
@@ -76,6 +77,8 @@ export interface FarmServices {
     readonly cluster: string | undefined;
     readonly role: FarmRole;
     readonly lifeMs: number | undefined;
+    /** At least 1. */
+    readonly uses: number;
   }): Promise<FarmTokenReport>;
   farmJoin(request: FarmJoinRequest): Promise<FarmJoinReport>;
   farmNodes(cluster: string | undefined): Promise<{ readonly cluster: string; readonly nodes: readonly FarmNode[] }>;

@@ -48,12 +48,18 @@ export const FARM_VERBS = {
     summary: "make a token that lets one machine join",
     usage: "",
     text: [
-      "Prints the token and keeps only a hash of it. It is good once, for one role; it also pins the authority, so a joiner shows it to this farm only.",
+      "Prints the token and keeps only a hash of it. It is good once, or --uses times, for one role; it also pins the authority, so a joiner shows it to this farm only.",
       "rnodes execute, clients have things executed, auditors read, operators look after the farm.",
     ],
     options: [
       { name: "role", kind: { oneOf: ROLES }, value: "ROLE", text: "what the joiner will be (default client)" },
       { name: "ttl", kind: "duration", value: "TIME", text: "how long it is good (default 1h)" },
+      {
+        name: "uses",
+        kind: "count",
+        value: "N",
+        text: "how many members it lets join (default 1): for machines that are set up all alike",
+      },
       CLUSTER,
       ...rest,
     ],
@@ -61,6 +67,7 @@ export const FARM_VERBS = {
     overrides: false,
     examples: [
       ["begat farm token --role rnode", ""],
+      ["begat farm token --role rnode --uses 12", "for a dozen machines set up alike"],
       ["begat farm token --ttl 10m --json | jq -r .token", "for a script"],
     ],
     verifies: false,

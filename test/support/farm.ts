@@ -70,8 +70,8 @@ export class TestFarm {
     return new TestFarm({ clock, random, authority, leader }, files);
   }
 
-  token(role: FarmRole, lifeMs = 3_600_000): string {
-    return this.authority.tokens.create(role, lifeMs).text;
+  token(role: FarmRole, lifeMs = 3_600_000, uses = 1): string {
+    return this.authority.tokens.create(role, lifeMs, uses).text;
   }
 
   /** A wire that is a function call; the chain shown is the leader's, or another. */

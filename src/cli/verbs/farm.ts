@@ -30,10 +30,15 @@ export async function farmToken(context: Context): Promise<number> {
   const { flags } = context.args;
   const role = (flags.text("role") ?? "client") as FarmRole;
   const cluster = flags.text("cluster");
-  const report = await (await context.services()).farmToken({ cluster, role, lifeMs: flags.number("ttl") });
+  const report = await (await context.services()).farmToken({
+    cluster,
+    role,
+    lifeMs: flags.number("ttl"),
+    uses: flags.number("uses") ?? 1,
+  });
   answer(context, report, () => `${report.token}\n`);
   if (!flags.has("json")) {
-    const text = `good once, for one ${role}, until ${report.validUntil}`;
+    const text = `good ${report.uses === 1 ? "once" : `${report.uses} times`}, for the role ${role}, until ${report.validUntil}`;
     const hint = `there: begat farm join ${report.leader} --token TOKEN`;
     context.host.stderr.write(noticeText("note", text, hint, context.paint));
   }

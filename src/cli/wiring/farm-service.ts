@@ -11,7 +11,6 @@ import {
 import {
   enrolCalls,
   FarmError,
-  type FarmRole,
   type Identity,
   instant,
   isFarmRole,
@@ -36,6 +35,7 @@ import type {
   FarmJoinRequest,
   FarmNode,
   FarmRevokeReport,
+  FarmServices,
   FarmTokenReport,
   MembershipView,
 } from "../farm-services.ts";
@@ -67,12 +67,12 @@ export async function farmInit(machine: Machine, request: FarmInitRequest): Prom
 
 export async function farmToken(
   machine: Machine,
-  request: { readonly cluster: string | undefined; readonly role: FarmRole; readonly lifeMs: number | undefined },
+  request: Parameters<FarmServices["farmToken"]>[0],
 ): Promise<FarmTokenReport> {
   const authority = authorityOf(machine, request.cluster);
-  const { text, untilMs } = authority.tokens.create(request.role, request.lifeMs ?? TOKEN_LIFE_MS);
+  const { text, untilMs } = authority.tokens.create(request.role, request.lifeMs ?? TOKEN_LIFE_MS, request.uses);
   const { leader } = loadIdentity(machine.fs, machine.directories.stateHome, authority.cluster, "rnode");
-  return { token: text, role: request.role, validUntil: instant(untilMs), leader };
+  return { token: text, role: request.role, validUntil: instant(untilMs), uses: request.uses, leader };
 }
 
 export async function farmJoin(machine: Machine, request: FarmJoinRequest): Promise<FarmJoinReport> {

@@ -18,6 +18,8 @@ interface TokenNote {
   readonly role: FarmRole;
   /** Milliseconds since 1970. */
   readonly until: number;
+  /** How many members it lets join; absent: one. */
+  readonly uses?: number;
   readonly v: 1;
 }
 
@@ -30,7 +32,7 @@ export interface TokenUse {
 
 /**
  * The join tokens of a farm, each in a file named for the hash of its secret, so that what lies here lets nobody in.
- * Its use is a file beside it that is created exclusively: of two that use one token, whichever process serves them,
+ * Each use is a file beside it that is created exclusively: of two that use one token, whichever process serves them,
  * one does.
  */
 export class TokenBook {
@@ -49,10 +51,10 @@ export class TokenBook {
   }
 
   /** A new token, which is nowhere but in the answer. */
-  create(role: FarmRole, lifeMs: number): { readonly text: string; readonly untilMs: number } {
+  create(role: FarmRole, lifeMs: number, uses = 1): { readonly text: string; readonly untilMs: number } {
     const { files, clock, random } = this.#ports;
     const secret = Buffer.from(random.bytes(16)).toString("hex");
-    const note: TokenNote = { role, until: Math.floor(clock.nowMs() + lifeMs), v: 1 };
+    const note: TokenNote = { role, until: Math.floor(clock.nowMs() + lifeMs), v: 1, ...(uses > 1 && { uses }) };
     makePrivateDirectory(files, this.#directory);
     createPrivateFile(files, random, this.#path(secret), canonicalJson({ ...note }));
     return { text: joinTokenText({ pin: this.#cluster, secret, role }), untilMs: note.until };
@@ -81,7 +83,7 @@ export class TokenBook {
         hint: ANOTHER,
       });
     }
-    return this.#earlierUse(token, key);
+    return this.#placeFor(token, note, key).use;
   }
 
   /**
@@ -91,26 +93,39 @@ export class TokenBook {
    */
   spend(token: JoinToken, use: TokenUse): TokenUse {
     const { files, random } = this.#ports;
-    if (createPrivateFile(files, random, this.#pathOfUse(token.secret), canonicalJson({ ...use, v: 1 }))) return use;
-    return this.#earlierUse(token, use.key) ?? use;
+    const note = read<TokenNote>(files, this.#path(token.secret));
+    for (;;) {
+      const { use: earlier, free } = this.#placeFor(token, note, use.key);
+      if (earlier !== undefined) return earlier;
+      if (createPrivateFile(files, random, this.#pathOfUse(token.secret, free), canonicalJson({ ...use, v: 1 }))) {
+        return use;
+      }
+    }
   }
 
-  #earlierUse(token: JoinToken, key: string): TokenUse | undefined {
-    const path = this.#pathOfUse(token.secret);
-    if (this.#ports.files.lstat(path) === undefined) return undefined;
-    const use = read<TokenUse>(this.#ports.files, path);
-    if (use.key === key) return use;
-    throw new FarmError("FARM_TOKEN_USED", "the join token has been used; each lets one member join", {
-      hint: ANOTHER,
-    });
+  /** What `key` used the token for, or else the number of the next use. */
+  #placeFor(token: JoinToken, note: TokenNote, key: string): { readonly use?: TokenUse; readonly free: number } {
+    const uses = note.uses ?? 1;
+    for (let number = 0; number < uses; number++) {
+      const path = this.#pathOfUse(token.secret, number);
+      if (this.#ports.files.lstat(path) === undefined) return { free: number };
+      const use = read<TokenUse>(this.#ports.files, path);
+      if (use.key === key) return { use, free: number };
+    }
+    const text =
+      uses === 1
+        ? "the join token has been used; each lets one member join"
+        : `the join token has been used ${uses} times, which is all it is good for`;
+    throw new FarmError("FARM_TOKEN_USED", text, { hint: ANOTHER });
   }
 
   #path(secret: string): string {
     return `${this.#directory}/${sha256(Buffer.from(secret, "hex"))}.json`;
   }
 
-  #pathOfUse(secret: string): string {
-    return `${this.#directory}/${sha256(Buffer.from(secret, "hex"))}.used`;
+  #pathOfUse(secret: string, number: number): string {
+    const which = number === 0 ? "" : `-${number}`;
+    return `${this.#directory}/${sha256(Buffer.from(secret, "hex"))}.used${which}`;
   }
 }
 

@@ -125,6 +125,15 @@ describe("joining", () => {
     await refusedWith(farm.join("client", { token }), "FARM_TOKEN_USED");
   });
 
+  it("takes a token as often as it is good for, also of many at the same time", async () => {
+    const farm = await TestFarm.found();
+    const token = farm.token("client", 3_600_000, 3);
+    const join = (_: unknown, i: number) => farm.join("client", { token, name: `client-${i}` });
+    const ended = await Promise.allSettled(Array.from({ length: 8 }, join));
+    expect(ended.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
+    await refusedWith(farm.join("client", { token }), "FARM_TOKEN_USED");
+  });
+
   it("takes a token once of many that come at the same time", async () => {
     const farm = await TestFarm.found();
     const token = farm.token("client");
