@@ -2,10 +2,15 @@ import { FileBlobStore, FileBlobStreams } from "../../src/cache/index.ts";
 import {
   type ActionResults,
   actionCacheService,
+  BELIEVED,
   type BoundService,
   byteStreamService,
   capabilitiesService,
+  createLeader,
   HealthBoard,
+  type Leader,
+  type LeaderOptions,
+  type LeaderPorts,
   reflectionServices,
   startServer,
   storageService,
@@ -17,6 +22,7 @@ import {
   NodeFileTree,
   NodeProcessTable,
 } from "../../src/platform/index.ts";
+import { SILENT_LOG } from "../../src/ports/index.ts";
 import { reapi } from "../../src/protocol/index.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { scratchDirectory } from "./scratch-directory.ts";
@@ -26,6 +32,9 @@ export interface ReapiEndpoint {
   readonly store: FileBlobStore;
   readonly clock: ManualClock;
   readonly health: HealthBoard;
+  readonly results: ActionResults;
+  /** Where the leader was asked for. */
+  readonly leader: Leader | undefined;
   close(): Promise<void>;
 }
 
@@ -49,6 +58,8 @@ export async function reapiEndpoint(options: {
   readonly mayUpdateResults: boolean;
   /** Serves the blobs of this one, as a process that was started just now. */
   readonly over?: ReapiEndpoint;
+  /** Executes too; by the manual clock unless told otherwise. */
+  readonly lead?: Partial<Omit<LeaderOptions, "ports">> & { readonly ports?: Partial<LeaderPorts> };
 }): Promise<ReapiEndpoint> {
   const scratch = scratchDirectory();
   const bulk = new NodeBulkFiles();
@@ -63,11 +74,28 @@ export async function reapiEndpoint(options: {
   const instances = { accepts: (name: string) => ["", "main", "team/one", "team/two"].includes(name) };
   const mayUpdateResults = () => options.mayUpdateResults;
   const streams = new FileBlobStreams(store, new NodeFileStreams());
+  const results = options.lead?.results ?? options.over?.results ?? memoryResults();
+  const ports = { clock, random: new KernelRandom(), files: new NodeFileTree(), log: SILENT_LOG };
+  const leader =
+    options.lead &&
+    createLeader({
+      name: "leader",
+      directory: `${scratch.path}/leader`,
+      instances,
+      blobs: store,
+      results,
+      trust: BELIEVED,
+      ledgerOrigin: "ledger.test",
+      version: "0.0.0",
+      ...options.lead,
+      ports: { ...ports, streams: new NodeFileStreams(), ...options.lead.ports },
+    });
   const services: BoundService[] = [
-    capabilitiesService({ instances, mayUpdateResults, execution: undefined }),
+    capabilitiesService({ instances, mayUpdateResults, execution: leader?.priorities }),
     storageService({ instances, blobs: store }),
     byteStreamService({ instances, blobs: store, streams, clock }),
-    actionCacheService({ instances, blobs: store, results: memoryResults(), mayUpdateResults }),
+    actionCacheService({ instances, blobs: store, results, mayUpdateResults }),
+    ...(leader?.services ?? []),
   ];
   const names = services.map(({ service }) => service.fullName);
   const health = new HealthBoard(names);
@@ -80,7 +108,10 @@ export async function reapiEndpoint(options: {
     store,
     clock,
     health,
+    results,
+    leader,
     async close() {
+      await leader?.stop();
       await server.stop(100);
       bulk.close();
       scratch.dispose();

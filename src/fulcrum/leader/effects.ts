@@ -80,4 +80,10 @@ export type DecisionReason =
   | { readonly about: "queued"; readonly execution: string; readonly reason: PendingReason }
   | { readonly about: "merged"; readonly execution: string; readonly into: string; readonly action: string }
   | { readonly about: "placed"; readonly action: string; readonly rnode: string; readonly reason: PlacementReason }
-  | { readonly about: "queued-again"; readonly action: string; readonly rnode: string; readonly text: string };
+  | {
+      readonly about: "queued-again";
+      readonly action: string;
+      readonly executions: readonly string[];
+      readonly rnode: string;
+      readonly text: string;
+    };

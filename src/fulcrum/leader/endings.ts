@@ -103,7 +103,8 @@ export function queueAgain(turn: Turn, chore: Chore, rnode: Rnode, text: string)
   if (chore.lane !== undefined) return;
   turn.state.overdue.delete(chore);
   turn.state.queue.put(chore, first);
-  turn.reasons.push({ about: "queued-again", action: chore.action, rnode: rnode.name, text });
+  const executions = chore.executions.map(({ id }) => id);
+  turn.reasons.push({ about: "queued-again", action: chore.action, executions, rnode: rnode.name, text });
   for (const { id, client } of chore.executions) {
     turn.effects.push({ type: "stage", execution: id, client, stage: "queued" });
   }

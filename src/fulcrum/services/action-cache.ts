@@ -9,8 +9,8 @@ import { missingOfResult } from "./result-completeness.ts";
 /** The action cache behind the service; the farm's is its ledger. Instances do not see each other's results. */
 export interface ActionResults {
   get(instance: string, action: Digest, context: CallContext): Promise<reapi.ActionResult | undefined>;
-  /** Keeps a result that a caller has brought; every blob it names is there. */
-  put(instance: string, action: Digest, result: reapi.ActionResult, context: CallContext): Promise<void>;
+  /** Keeps a result whose every blob is there: brought by a caller, or the leader's own where there is no `context`. */
+  put(instance: string, action: Digest, result: reapi.ActionResult, context: CallContext | undefined): Promise<void>;
 }
 
 export interface ActionCacheOptions {

@@ -1,0 +1,3 @@
+export * from "./leader.ts";
+export * from "./options.ts";
+export * from "./rnode-trust.ts";
