@@ -1,4 +1,4 @@
-// Parts of begat by themselves: starting, reading begatfiles, recording.
+// Parts of begat by themselves: starting, reading begatfiles.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -64,32 +64,6 @@ export const partMeasures = [
           begat: mine,
           peerName: "",
           goal: { most: 1500 },
-        },
-      ];
-    },
-  },
-  {
-    name: "record",
-    rows: ["record"],
-    async run(arena) {
-      const count = arena.size(2000, 20);
-      const folder = arena.folder();
-      const command = await bundleEntry("record-many");
-      let turn = 0;
-      const [mine] = takeTurns(arena.rounds(3), [
-        () => {
-          const words = [join(folder, `state${turn++}`), `${count}`];
-          return JSON.parse(arena.processes.run([...command, ...words], { directory: folder, env }).output).cpuMsEach;
-        },
-      ]);
-      return [
-        {
-          name: "record",
-          measure: "sign and record one execution, CPU",
-          unit: "ms",
-          begat: mine,
-          peerName: "",
-          goal: { most: 0.35 },
         },
       ];
     },

@@ -6,11 +6,11 @@ import { quantity, ratioOf, spread, summarise } from "./samples.mjs";
  * @typedef {object} Row
  * @property {string} name Stable, for --json and for a test.
  * @property {string} measure What was measured, in words.
- * @property {"ms" | "MB" | "chores"} unit
+ * @property {"ms" | "MB" | "KiB" | "rate" | "chores"} unit
  * @property {number[] | undefined} begat Samples; `undefined` when it could not be measured.
  * @property {number[] | undefined} peer
  * @property {string} peerName `ninja`, `node -e 0`, `null build`, or empty where nothing is compared.
- * @property {{ ratio: number } | { most: number } | undefined} goal A ratio to the peer, or an amount in `unit`.
+ * @property {{ ratio: number } | { most: number } | { least: number } | undefined} goal A ratio to the peer, or an amount in `unit`.
  * @property {string | undefined} limit What limits it, said where the goal is missed.
  * @property {string | undefined} skipped Why it was not measured.
  */
@@ -23,6 +23,7 @@ export function judge(row) {
   let met;
   if (begat !== undefined && row.goal !== undefined) {
     if ("most" in row.goal) met = begat.median <= row.goal.most;
+    else if ("least" in row.goal) met = begat.median >= row.goal.least;
     else if (ratio !== undefined) met = ratio <= row.goal.ratio;
   }
   return { ...row, begat, peer, ratio, met };
@@ -31,6 +32,7 @@ export function judge(row) {
 function goalText({ goal, unit, peerName }) {
   if (goal === undefined) return "";
   if ("ratio" in goal) return `<= ${goal.ratio} x ${peerName}`;
+  if ("least" in goal) return `>= ${quantity(goal.least, unit)}`;
   return goal.most === 0 ? "none" : `<= ${quantity(goal.most, unit)}`;
 }
 

@@ -1,9 +1,9 @@
 // Measures begat against its goals and, where it is on the machine, against ninja in the same run.
 //
-//   node bench/run.mjs [--quick] [--only NAME]... [--json] [--begat FILE]
+//   node bench/run.mjs [NAME...] [--quick] [--json] [--begat FILE]
 //
+// NAME           just these measures, or groups of them; `list` names them. Also --only NAME
 // --quick        small sizes, one round: shows that everything runs, its numbers mean nothing
-// --only NAME    just these measures; `--only list` names them
 // --json         one JSON document instead of the table
 // --begat FILE   measure this begat.cjs instead of one bundled from the checkout
 //
@@ -19,10 +19,12 @@ import { coldMeasures } from "./cold-measures.mjs";
 import { imageMeasures } from "./image-measures.mjs";
 import { limits } from "./limits.mjs";
 import { partMeasures } from "./part-measures.mjs";
+import { provenanceMeasures } from "./provenance-measures.mjs";
 import { judge, table } from "./rows.mjs";
 import { warmMeasures } from "./warm-measures.mjs";
 
-const { values: options } = parseArgs({
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     quick: { type: "boolean", default: false },
     only: { type: "string", multiple: true },
@@ -30,11 +32,21 @@ const { values: options } = parseArgs({
     begat: { type: "string" },
   },
 });
-const measures = [...partMeasures, ...coldMeasures, ...warmMeasures, ...imageMeasures];
-const chosen = measures.filter(({ name }) => options.only === undefined || options.only.includes(name));
-if (chosen.length < (options.only?.length ?? 0)) {
-  console.log(`measures: ${measures.map(({ name }) => name).join(" ")}`);
-  process.exit(options.only?.includes("list") ? 0 : 2);
+/** In the order in which they run. */
+const groups = {
+  parts: partMeasures,
+  provenance: provenanceMeasures,
+  cold: coldMeasures,
+  warm: warmMeasures,
+  images: imageMeasures,
+};
+const measures = Object.entries(groups).flatMap(([group, list]) => list.map((measure) => ({ group, ...measure })));
+const words = [...(options.only ?? []), ...positionals];
+const isNamed = ({ name, group }) => words.includes(name) || words.includes(group);
+const chosen = words.length === 0 ? measures : measures.filter(isNamed);
+if (words.some((word) => !measures.some(({ name, group }) => word === name || word === group))) {
+  console.log(`measures: ${measures.map(({ name }) => name).join(" ")}\ngroups: ${Object.keys(groups).join(" ")}`);
+  process.exit(words.includes("list") ? 0 : 2);
 }
 
 mkdirSync(OUT, { recursive: true });

@@ -43,7 +43,11 @@ const UNITS = {
         ? `${(n / 1000).toFixed(2)} s`
         : n >= 10
           ? `${n.toFixed(0)} ms`
-          : `${n.toFixed(2)} ms`,
+          : n >= 0.1
+            ? `${n.toFixed(2)} ms`
+            : `${n.toFixed(4)} ms`,
+  rate: (n) => `${Math.round(n).toLocaleString("en")}/s`,
+  KiB: (n) => `${n.toFixed(1)} KiB`,
   MB: (n) => `${n.toFixed(0)} MB`,
   chores: (n) => `${n} ran`,
 };

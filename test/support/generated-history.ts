@@ -1,12 +1,23 @@
-import { digestOf, type Sha256, sha256, type WorkspacePath } from "../../src/base/index.ts";
+import { digestOf, sha256, type WorkspacePath } from "../../src/base/index.ts";
 import { encodeAction, encodeDirectories, TreeBuilder } from "../../src/protocol/index.ts";
-import { type Entry, type ExecBody, type Ledger, type Signer, signExecution } from "../../src/provenance/index.ts";
-import { listAction } from "./recorded-chore.ts";
+import {
+  type Entry,
+  type ExecBody,
+  type Ledger,
+  planRoot,
+  type Signer,
+  signExecution,
+} from "../../src/provenance/index.ts";
 
 const HOST = `begat-host:sha256:${sha256("host")}`;
 const NOTHING = sha256("");
+const ARGV = ["sh", "-eu", ".begat/recipe"];
+const ENV: [string, string][] = [["PATH", "/usr/bin"]];
+const PLATFORM: [string, string][] = [["container-image", HOST]];
 /** Executions of one round: 100 objects, 10 archives of 10 objects each, a program. */
 export const ROUND = 111;
+/** With the begin and the end of its build. */
+export const RECORDS_OF_ROUND = ROUND + 2;
 
 interface Step {
   readonly chore: string;
@@ -32,17 +43,17 @@ function steps(round: number): Step[] {
   return made;
 }
 
-function entryOf(step: Step, origin: string, signer: Signer, like: ExecBody | undefined): Entry {
+function entryOf(step: Step, build: string, origin: string, signer: Signer, like: ExecBody | undefined): Entry {
   const tree = new TreeBuilder();
   for (const [path, text] of step.inputs) tree.addFile(path as WorkspacePath, digestOf(text), false);
   const { root, blobs } = encodeDirectories(tree.build());
   const [path, content] = step.output;
   const { action, command } = encodeAction({
-    argv: ["sh", "-eu", ".begat/recipe"],
-    env: [["PATH", "/usr/bin"]],
+    argv: ARGV,
+    env: ENV,
     directory: "" as WorkspacePath,
     outputs: [path as WorkspacePath],
-    platform: [["container-image", HOST]],
+    platform: PLATFORM,
     inputRoot: root,
     timeoutMs: 0,
     doNotCache: false,
@@ -51,7 +62,7 @@ function entryOf(step: Step, origin: string, signer: Signer, like: ExecBody | un
   const digest = digestOf(content);
   const facts: Omit<ExecBody, "stmt" | "key" | "sig"> = {
     kind: "exec",
-    build: "generated",
+    build,
     action: action.digest.hash,
     asize: action.digest.sizeBytes,
     dictum: step.chore.slice(0, step.chore.indexOf("(")),
@@ -73,37 +84,58 @@ function entryOf(step: Step, origin: string, signer: Signer, like: ExecBody | un
     cacheable: true,
   };
   if (like !== undefined) return { body: { ...facts, stmt: like.stmt, key: like.key, sig: like.sig }, manifests };
-  const kept = new Map(manifests.map(({ hash, bytes }) => [hash, Buffer.from(bytes)]));
-  const listing = listAction(action.digest.hash, (hash: Sha256) => kept.get(hash));
+  const inputs = step.inputs.map(([name, text]) => ({ path: name, digest: digestOf(text).hash }));
+  const listing = { argv: ARGV, env: ENV, directory: "", platform: PLATFORM, inputs };
   return { body: signExecution(facts, listing, origin, signer), manifests };
 }
 
 /**
- * Appends `executions` records of a project that is rebuilt from changed sources, round after round.
+ * Entries of a project that is rebuilt from changed sources, build after build, each made when it is asked for: so many
+ * executions, and the begin and end of each build.
  *
- * @param signed So many of the last ones are really signed; the others bear a signature of the same length, since an index
- *   does not look at it and a million take minutes.
+ * @param firstSeq Where the first of them will stand.
+ * @param signed So many of the last executions are really signed; the others bear a signature of the same length, since an
+ *   index does not look at it and a million take a minute.
  */
+export function* historyEntries(
+  { origin, firstSeq, signer }: { readonly origin: string; readonly firstSeq: number; readonly signer: Signer },
+  executions: number,
+  signed = executions,
+): Generator<Entry> {
+  let like: ExecBody | undefined;
+  let seq = firstSeq;
+  for (let round = 0, rest = executions; rest > 0; round++) {
+    const build = `generated-${round}`;
+    const all = steps(round);
+    const done = all.slice(0, rest);
+    const plan = { n: all.length, root: planRoot(all.map(({ chore }) => chore)) };
+    yield { body: { kind: "build.begin", build, goal: ["prog"], plan, vars: {}, who: "nobody" }, manifests: [] };
+    for (const step of done) {
+      const entry = entryOf(step, build, origin, signer, rest-- > signed ? like : undefined);
+      like ??= entry.body as ExecBody;
+      yield entry;
+    }
+    const n = { exec: done.length, hit: 0, fail: 0, skip: all.length - done.length, settled: 0 };
+    const outcome = n.skip === 0 ? "ok" : "cancelled";
+    yield { body: { kind: "build.end", build, begin: seq, n, outcome, artifacts: [] }, manifests: [] };
+    seq += done.length + 2;
+  }
+}
+
+/** Appends them, some thousands at a time. */
 export async function generateHistory(
   ledger: Ledger,
   signer: Signer,
   executions: number,
   signed = executions,
 ): Promise<void> {
-  let like: ExecBody | undefined;
+  const place = { origin: ledger.origin, firstSeq: ledger.size(), signer };
   let batch: Entry[] = [];
-  let made = 0;
-  for (let round = 0; made < executions; round++) {
-    for (const step of steps(round)) {
-      if (made === executions) break;
-      const entry = entryOf(step, ledger.origin, signer, executions - made > signed ? like : undefined);
-      like ??= entry.body as ExecBody;
-      batch.push(entry);
-      made++;
-      if (batch.length < 4_000) continue;
-      await ledger.append(batch);
-      batch = [];
-    }
+  for (const entry of historyEntries(place, executions, signed)) {
+    batch.push(entry);
+    if (batch.length < 4_000) continue;
+    await ledger.append(batch);
+    batch = [];
   }
   await ledger.append(batch);
   await ledger.flush();
