@@ -11,6 +11,7 @@ import {
   type Leader,
   type LeaderOptions,
   type LeaderPorts,
+  type RnodeTrust,
   reflectionServices,
   startServer,
   storageService,
@@ -53,13 +54,19 @@ export function memoryResults(): ActionResults {
   };
 }
 
+/** How the endpoint's leader differs from one that believes everybody and goes by the manual clock. */
+export type Leading = Partial<Omit<LeaderOptions, "ports" | "trust">> & {
+  readonly ports?: Partial<LeaderPorts>;
+  readonly trust?: (store: FileBlobStore) => RnodeTrust;
+};
+
 /** Our own services over a store on the disk, at a free port of the loopback, in plain text. */
 export async function reapiEndpoint(options: {
   readonly mayUpdateResults: boolean;
   /** Serves the blobs of this one, as a process that was started just now. */
   readonly over?: ReapiEndpoint;
   /** Executes too; by the manual clock unless told otherwise. */
-  readonly lead?: Partial<Omit<LeaderOptions, "ports">> & { readonly ports?: Partial<LeaderPorts> };
+  readonly lead?: Leading;
 }): Promise<ReapiEndpoint> {
   const scratch = scratchDirectory();
   const bulk = new NodeBulkFiles();
@@ -84,10 +91,10 @@ export async function reapiEndpoint(options: {
       instances,
       blobs: store,
       results,
-      trust: BELIEVED,
       ledgerOrigin: "ledger.test",
       version: "0.0.0",
       ...options.lead,
+      trust: options.lead.trust?.(store) ?? BELIEVED,
       ports: { ...ports, streams: new NodeFileStreams(), ...options.lead.ports },
     });
   const services: BoundService[] = [

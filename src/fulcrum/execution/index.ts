@@ -1,3 +1,4 @@
 export * from "./leader.ts";
 export * from "./options.ts";
 export * from "./rnode-trust.ts";
+export * from "./signed-trust.ts";

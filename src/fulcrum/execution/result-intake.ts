@@ -5,7 +5,7 @@ import { farm, millisecondsOf, packAny, reapi, rpc, unpackAny } from "../../prot
 import type { RnodeOutcome, SizedBlob } from "../leader/index.ts";
 import { digestFrom, missingOfResult } from "../services/index.ts";
 import type { CheckedResult } from "./answers.ts";
-import type { AssignedWork, RnodeTrust } from "./rnode-trust.ts";
+import type { AssignedWork, Belief, RnodeTrust } from "./rnode-trust.ts";
 
 /** What became of a lease, and the result where there is one to believe. */
 export interface TakenResult {
@@ -43,18 +43,20 @@ export function takeResult(
   const { actionResult } = message;
   if (actionResult === undefined) return untrusted("it says that it executed the action and brings no result");
   let outputs: SizedBlob[];
+  let result: reapi.ActionResult;
+  let belief: Belief;
   try {
     outputs = blobsOf(actionResult);
     const missing = missingOfResult(blobs, actionResult);
     if (missing.length > 0) {
       return untrusted(`${missing.length} blobs of its result are not in the store, ${missing[0]?.hash} among them`);
     }
-    const refusal = trust.refusal(rnode, work, actionResult, message);
-    if (refusal !== undefined) return untrusted(refusal);
+    result = withTravail(actionResult, message.travail, rnode);
+    belief = trust.belief(rnode, work, result);
+    if (!belief.holds) return untrusted(belief.because);
   } catch (error) {
     return untrusted(`its result cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const result = withTravail(actionResult, message.travail, rnode);
   const isOk = !isTimeout && result.exitCode === 0 && OK_VERDICTS.includes(message.verdict);
   return {
     outcome: {
@@ -64,7 +66,7 @@ export function takeResult(
       durationMs: durationMs(message),
     },
     checked: { result, status: isTimeout ? { code, message: text || message.detail, details: [] } : undefined },
-    isCacheable: isOk,
+    isCacheable: isOk && belief.isCacheable,
     outputs,
   };
 }

@@ -5,17 +5,21 @@ import type { CallContext } from "../wire/index.ts";
 /** What an rnode was told to do. */
 export interface AssignedWork {
   readonly action: Digest;
-  /** `undefined` where an earlier leader assigned it, and what it said is not known any more. */
+  /** Names it is to sign; `undefined` where an earlier leader assigned it, and what it said is not known any more. */
   readonly context: farm.TravailContext | undefined;
 }
+
+export type Belief =
+  /** `isCacheable` as who vouches for the result says. */
+  { readonly holds: true; readonly isCacheable: boolean } | { readonly holds: false; readonly because: string };
 
 /** How far rnodes are believed. */
 export interface RnodeTrust {
   /** The name that the caller's certificate gives it; `undefined` where callers prove nothing and may name themselves. */
   nameOf(context: CallContext): string | undefined;
-  /** Why this result of an execution does not count; `undefined` where it does. */
-  refusal(rnode: string, work: AssignedWork, result: reapi.ActionResult, message: farm.Result): string | undefined;
+  /** Whether this result of an execution counts: one that an rnode just brought, or with `rnode` `undefined` one that was kept. */
+  belief(rnode: string | undefined, work: AssignedWork, result: reapi.ActionResult): Belief;
 }
 
-/** For a farm of one machine: whoever can connect is believed. */
-export const BELIEVED: RnodeTrust = { nameOf: () => undefined, refusal: () => undefined };
+/** For tests, and a farm of one machine: whoever can connect is believed. */
+export const BELIEVED: RnodeTrust = { nameOf: () => undefined, belief: () => ({ holds: true, isCacheable: true }) };
