@@ -133,6 +133,16 @@ export interface WhyView {
   /** The execution it is compared with. */
   readonly previous: { readonly seq: number; readonly leaf: string; readonly startedAt: string } | undefined;
   readonly changes: readonly ChangeView[];
+  /** Whether a later build used the result although inputs were others by then, which the execution had not read. */
+  readonly kept:
+    | {
+        /** The `hits` record that says so. */
+        readonly record: number;
+        readonly build: string;
+        readonly at: string;
+        readonly changes: readonly ChangeView[];
+      }
+    | undefined;
   /** What the next build would decide now, where that can be said without building. */
   readonly now: string | undefined;
 }
@@ -204,7 +214,13 @@ export interface ProvView {
   readonly recipe: string;
   readonly argv: readonly string[];
   readonly env: readonly (readonly [name: string, value: string])[];
-  readonly inputs: readonly { readonly path: string; readonly hash: string; readonly madeBy: number | undefined }[];
+  readonly inputs: readonly {
+    readonly path: string;
+    readonly hash: string;
+    readonly madeBy: number | undefined;
+    /** Whether the recipe read it; `undefined` where the record does not say. */
+    readonly used: boolean | undefined;
+  }[];
 }
 
 export interface ProvTreeRequest extends ProvRequest {

@@ -7,7 +7,7 @@ import type { Definition, Frame } from "./scope.ts";
 import { areConstant, constantsOf, type DictumConstants } from "./section-values.ts";
 import type { CallStatement, DictumStatement, Element, Recipe } from "./syntax.ts";
 import { isVariableName } from "./template-syntax.ts";
-import { addElement, elementValues, joinByBlanks, patternsOf, valuesOf } from "./value-evaluation.ts";
+import { addElement, elementValues, joinByBlanks, oneValue, patternsOf, valuesOf } from "./value-evaluation.ts";
 import { BASE_VARIABLES, isReservedName } from "./words.ts";
 
 const NO_NAMES: readonly string[] = [];
@@ -44,7 +44,8 @@ export class ChoreMaker {
     const outputs = this.#paths(frame, sections.out, false);
     const constants = this.#constants(definition, frame, node);
     const properties: string[] = [];
-    const env = this.#environment(frame, node, inputs, outputs, properties);
+    const depfile = this.#depfile(frame, sections.depfile, inputs);
+    const env = this.#environment(frame, node, inputs, outputs, depfile, properties);
     const up = sections.up.length === 0 ? NO_NAMES : this.#propertyNames(frame, sections.up);
     if (!definition.recipeChecked) {
       definition.recipeChecked = true;
@@ -70,7 +71,22 @@ export class ChoreMaker {
       resources: constants.resources,
       network: constants.network,
       mounts: frame.mounts,
+      depfile,
     };
+  }
+
+  #depfile(frame: Frame, element: Element | undefined, inputs: readonly ChorePath[]): WorkspacePath | undefined {
+    if (element === undefined) return undefined;
+    const text = oneValue(this.#context, frame, element, "one file");
+    const path = text === undefined ? undefined : this.path(frame, element, text, false);
+    if (path === undefined) return undefined;
+    const problem =
+      path.kind === "tree" ? "a directory" : inputs.some((input) => input.path === path.path) && "an input";
+    if (problem) {
+      const message = `expected a file for the recipe to write, found ${JSON.stringify(text)}, which is ${problem}`;
+      this.#context.fail(frame, "EVAL_PATH", element, message);
+    }
+    return path.path;
   }
 
   #constants(definition: Definition, frame: Frame, node: DictumStatement): DictumConstants {
@@ -136,6 +152,7 @@ export class ChoreMaker {
     node: DictumStatement,
     inputs: readonly ChorePath[],
     outputs: readonly ChorePath[],
+    depfile: WorkspacePath | undefined,
     properties: string[],
   ): [string, string][] {
     const context = this.#context;
@@ -165,6 +182,7 @@ export class ChoreMaker {
     const first = node.sections.in[0] ?? { at: node.at, end: node.at };
     put(env, "in", joinByBlanks(context, frame, first, namesSeen(directory, inputs)));
     put(env, "out", joinByBlanks(context, frame, first, namesSeen(directory, outputs)));
+    if (depfile !== undefined) put(env, "depfile", relativeTo(directory, depfile));
     return sortedByName(env);
   }
 

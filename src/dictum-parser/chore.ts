@@ -54,6 +54,8 @@ export interface EvaluatedChore {
   readonly resources: Readonly<Record<string, number>>;
   readonly network: "none" | "host";
   readonly mounts: readonly ChoreMount[];
+  /** The file in which the recipe says what it read, in the syntax of make. */
+  readonly depfile: WorkspacePath | undefined;
 }
 
 export interface ChoreAttributes {
@@ -66,6 +68,8 @@ export interface ChoreAttributes {
   readonly exclusive: boolean;
   /** Runs until its outputs no longer change, at most this often; 0 where not asked for. */
   readonly fixpoint: number;
+  /** Runs traced; inputs it did not look at do not make it run again. */
+  readonly traced: boolean;
 }
 
 /** `image N { ... }` or `image N = oci("...")`: read here, built by hermetic. */

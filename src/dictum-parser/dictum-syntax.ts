@@ -53,6 +53,7 @@ export function emptySections(): DictumSections {
     image: undefined,
     timeout: undefined,
     network: undefined,
+    depfile: undefined,
     interpreter: undefined,
     recipe: undefined,
   };
@@ -195,6 +196,7 @@ function parseSection(s: Scanner, sections: DictumSections): void {
     case "image":
     case "timeout":
     case "network":
+    case "depfile":
       sections[word] = parseOne(s, word) ?? sections[word];
       break;
     default: {
@@ -208,8 +210,17 @@ function parseSection(s: Scanner, sections: DictumSections): void {
 /** Where a section that can stand only once stood before. */
 function firstOf(sections: DictumSections, word: string): number | undefined {
   if (word === "exec") return sections.recipe?.at;
-  return word === "image" || word === "timeout" || word === "network" ? sections[word]?.at : undefined;
+  return isSingle(word) ? sections[word]?.at : undefined;
 }
+
+const SINGLE = {
+  image: "an image's name",
+  timeout: "a time like 30s",
+  network: '"none" or "host"',
+  depfile: "a file's name",
+} as const;
+
+const isSingle = (word: string): word is keyof typeof SINGLE => Object.hasOwn(SINGLE, word);
 
 const LISTS: Readonly<Record<string, string>> = {
   in: "an input's name",
@@ -230,9 +241,8 @@ function parseItems(s: Scanner, what: string): readonly Element[] {
   return s.is(LEFT_BRACKET) ? parseList(s) : parseValue(s, `${what} or "["`).items;
 }
 
-function parseOne(s: Scanner, word: string): Element | undefined {
-  const what = word === "image" ? "an image's name" : word === "timeout" ? "a time like 30s" : '"none" or "host"';
-  const value = parseValue(s, what);
+function parseOne(s: Scanner, word: keyof typeof SINGLE): Element | undefined {
+  const value = parseValue(s, SINGLE[word]);
   if (value.items.length > 1) {
     const second = value.items[1] as Element;
     s.fail("PARSE_UNEXPECTED", second.at, second.end - second.at, `expected one value for ${word}, found another`);

@@ -25,6 +25,7 @@ const NO_ATTRIBUTES: ChoreAttributes = {
   interactive: false,
   exclusive: false,
   fixpoint: 0,
+  traced: false,
 };
 const DEFAULTS: DictumConstants = {
   interpreter: DEFAULT_INTERPRETER,
@@ -36,7 +37,7 @@ const DEFAULTS: DictumConstants = {
   network: "none",
 };
 
-const FLAGS = ["volatile", "nocache", "interactive", "exclusive"] as const;
+const FLAGS = ["volatile", "nocache", "interactive", "exclusive", "traced"] as const;
 const ATTRIBUTES: readonly string[] = [...FLAGS, "fixpoint"];
 /** A chore that needs more rounds than this does not settle. */
 const MOST_ROUNDS = 1000;

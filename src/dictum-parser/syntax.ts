@@ -131,6 +131,7 @@ export interface DictumSections {
   image: Element | undefined;
   timeout: Element | undefined;
   network: Element | undefined;
+  depfile: Element | undefined;
   interpreter: readonly Element[] | undefined;
   recipe: Recipe | undefined;
 }

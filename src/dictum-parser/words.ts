@@ -27,6 +27,7 @@ export const SECTION_WORDS: readonly string[] = [
   "timeout",
   "resources",
   "network",
+  "depfile",
 ];
 
 export const IMAGE_PARTS: readonly string[] = ["deb", "npm", "file", "oci", "from", "link", "env", "user"];
@@ -46,7 +47,7 @@ export function isSectionWord(text: string): boolean {
 
 /** Names that begat itself puts into every recipe's environment. */
 export function isReservedName(name: string): boolean {
-  return name === "in" || name === "out" || name.startsWith("BEGAT_");
+  return name === "in" || name === "out" || name === "depfile" || name.startsWith("BEGAT_");
 }
 
 /** The environment every recipe starts from, whatever its dictum says. */

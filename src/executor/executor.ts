@@ -81,6 +81,7 @@ export type Verdict =
   | "resource"
   | "output-missing"
   | "output-rejected"
+  | "input-undeclared"
   | "leftover-processes"
   | "executor-error";
 
@@ -141,6 +142,10 @@ export interface ExecutionResult {
   readonly durationMs: number;
   /** Of a traced run: each path it looked at once, in the order of the last look. Absent where the trace failed. */
   readonly accesses?: readonly FileAccess[];
+  /** Absolute: the build root as the recipe saw it. Absent where that cannot be known. */
+  readonly buildRoot?: string;
+  /** Where asked for: inputs whose bytes were read. Absent where the file system does not tell. */
+  readonly reads?: readonly WorkspacePath[];
 }
 
 /** A path that a traced recipe looked at. */
@@ -231,6 +236,8 @@ export interface ExecutionOptions {
   readonly variation?: Variation;
   /** Runs it traced, to answer `accesses`; it takes about half as long again. Not for interactive recipes. */
   readonly trace?: boolean;
+  /** Looks which inputs were read, to answer `reads`. */
+  readonly reads?: boolean;
 }
 
 export type OutputListener = (stream: "stdout" | "stderr", bytes: Uint8Array) => void;

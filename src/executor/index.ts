@@ -1,4 +1,5 @@
 export * from "./action/describe-action.ts";
+export * from "./action/prune-action.ts";
 export * from "./action/read-action.ts";
 export { type BubblewrapExecutorOptions, createBubblewrapExecutor } from "./bubblewrap/bubblewrap-executor.ts";
 export type { DockerImage } from "./docker/docker-client.ts";

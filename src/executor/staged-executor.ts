@@ -23,6 +23,7 @@ import { recipeEnvironment } from "./recipe-environment.ts";
 import type { Slot } from "./slot.ts";
 import { SlotPool } from "./slot-pool.ts";
 import { InputStager } from "./staging/input-stager.ts";
+import { readInputs } from "./staging/read-inputs.ts";
 import { VerifiedContents } from "./staging/verified-contents.ts";
 import { straceProgram, straceWords } from "./tracing/strace-command.ts";
 import { readTrace } from "./tracing/strace-output.ts";
@@ -244,6 +245,7 @@ export abstract class StagedExecutor implements Executor {
       const judged = judgeRecipe(ended, { timedOutAfterMs, needsBegun, limitEvents: processEvents });
       const full = spaceEvent(slot.directory);
       if (full !== undefined && slot.medium === "memory") return "staging full";
+      const reads = options.reads ? readInputs(places.build, request.inputs, inputs.bound) : undefined;
       slot.reclaim();
       // Only its mode can have been changed: the directories above it are not the recipe's.
       if (places !== slot) chmodSync(places.build, 0o755);
@@ -269,7 +271,9 @@ export abstract class StagedExecutor implements Executor {
         startedAtMs,
         finishedAtMs,
         durationMs,
+        buildRoot: build,
         ...(accesses === undefined ? {} : { accesses }),
+        ...(reads === undefined ? {} : { reads }),
       };
     } catch (error) {
       if (slot.medium === "memory" && (error as NodeJS.ErrnoException).code === "ENOSPC") return "staging full";

@@ -14,5 +14,6 @@ export * as rpc from "./generated/rpc-status.ts";
 export * as semver from "./generated/semver.ts";
 export * from "./input-root.ts";
 export * from "./manifest-references.ts";
+export * from "./pruned-key.ts";
 export * as reapi from "./reapi.ts";
 export * from "./well-known.ts";

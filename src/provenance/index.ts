@@ -35,6 +35,7 @@ export type { ProofCrypto } from "./proof/verify-bytes.ts";
 export * from "./proof/verify-policy.ts";
 export * from "./proof/verify-proof.ts";
 export * from "./proof/vsa.ts";
+export * from "./pruned-hit.ts";
 export * from "./questions/affected.ts";
 export * from "./questions/artifact-path.ts";
 export * from "./questions/at-size.ts";

@@ -3,6 +3,7 @@ import {
   canonicalJson,
   compareUtf8,
   parseCanonicalJson,
+  parseSha256,
   type Sha256,
   sha256,
 } from "../base/index.ts";
@@ -68,17 +69,37 @@ function manifestOf(value: CanonicalValue): ManifestBlob {
 /** One re-used result: the action, and the ledger seq of the travail it was taken from. */
 export interface Hit {
   readonly action: Sha256;
+  /** What it was used for, where that is another action: one with the same pruned key. */
+  readonly for?: Sha256;
   readonly seq: number;
 }
 
 /**
- * The manifest behind a `hits` record: canonical JSON `[{"a":action,"s":seq},...]` sorted by action. Its hash is the
- * record's `root`, its length the record's `n`. An action stands in it once.
+ * The manifest behind a `hits` record: canonical JSON `[{"a":action,"f":action?,"s":seq},...]` sorted. Its hash is the
+ * record's `root`, its length the record's `n`. What was asked for (`f`, else `a`) stands in it once.
  */
 export function hitsManifest(hits: readonly Hit[]): { readonly n: number; readonly manifest: ManifestBlob } {
-  const bySeq = new Map(hits.map((hit) => [hit.action, hit.seq]));
-  const list = [...bySeq].sort((a, b) => (a[0] < b[0] ? -1 : 1)).map(([a, s]) => ({ a, s }));
+  const byAsked = new Map(hits.map((hit) => [hit.for ?? hit.action, hit]));
+  const order = (hit: Hit): string => `${hit.action} ${hit.for ?? ""}`;
+  const list = [...byAsked.values()]
+    .sort((a, b) => (order(a) < order(b) ? -1 : 1))
+    .map((hit) => ({ a: hit.action, ...(hit.for === undefined ? {} : { f: hit.for }), s: hit.seq }));
   return { n: list.length, manifest: manifestOf(list) };
+}
+
+/** The manifest of the inputs that an execution used; `paths` are sorted by their UTF-8 bytes. */
+export function usedManifest(paths: readonly string[]): ManifestBlob {
+  return manifestOf(paths);
+}
+
+/** Reads what `usedManifest` wrote; `undefined` when the bytes are something else. */
+export function parseUsed(bytes: Uint8Array): readonly string[] | undefined {
+  try {
+    const list = parseCanonicalJson(bytes);
+    return Array.isArray(list) && list.every((path) => typeof path === "string") ? (list as string[]) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Reads what `hitsManifest` wrote; `undefined` when the bytes are something else. */
@@ -92,9 +113,11 @@ export function parseHits(bytes: Uint8Array): readonly Hit[] | undefined {
   if (!Array.isArray(list)) return undefined;
   const hits: Hit[] = [];
   for (const element of list as readonly Members[]) {
-    const { a, s } = element;
-    if (typeof a !== "string" || !/^[0-9a-f]{64}$/.test(a) || !Number.isSafeInteger(s)) return undefined;
-    hits.push({ action: a as Sha256, seq: s as number });
+    const { a, f, s } = element;
+    const action = parseSha256(a);
+    const asked = f === undefined ? undefined : parseSha256(f);
+    if (action === undefined || !Number.isSafeInteger(s) || (asked === undefined && f !== undefined)) return undefined;
+    hits.push({ action, ...(asked === undefined ? {} : { for: asked }), seq: s as number });
   }
   return hits;
 }

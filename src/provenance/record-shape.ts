@@ -120,7 +120,8 @@ const executed: Members = {
   sig: base64(64),
 };
 const signedContext = object({ log: text, build: text, chore: text, dictum: text, attempt: count }, { cached: truth });
-const executedOptional: Members = { props: pairs, from: signedContext, more: listReference };
+const usedInputs = object({ n: count, root: digest, key: digest });
+const executedOptional: Members = { props: pairs, used: usedInputs, from: signedContext, more: listReference };
 
 const nonce: Shape = (value) =>
   typeof value === "string" && /^[0-9a-f]{32}$/.test(value) ? undefined : "is not 16 bytes in hexadecimal";

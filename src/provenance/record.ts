@@ -115,6 +115,8 @@ interface ExecutedBody {
   readonly in: { readonly n: number; readonly root: Sha256 };
   readonly out: readonly ExecOutput[];
   readonly props?: { readonly [name: string]: string };
+  /** Inputs that the recipe read, where that is known: manifest `["path",...]`, and the pruned key of `action` for them. */
+  readonly used?: { readonly n: number; readonly root: Sha256; readonly key: Sha256 };
   /** Digests of what was printed (as kept). */
   readonly io: { readonly out: Sha256; readonly err: Sha256 };
   readonly exit: number;
@@ -158,7 +160,7 @@ export interface HitsBody {
   readonly kind: "hits";
   readonly build: string;
   readonly n: number;
-  /** SHA-256 of the manifest, canonical JSON `[{"a":action,"s":seq}...]` sorted by action; kept as a manifest blob. */
+  /** SHA-256 of the manifest, canonical JSON `[{"a":action,"f":action?,"s":seq}...]` sorted; kept as a manifest blob. */
   readonly root: Sha256;
 }
 

@@ -124,6 +124,7 @@ export function slsaStatement(facts: ExecutionFacts, listing: ActionListing, ori
         byproducts: [
           { name: "stdout", digest: { sha256: facts.io.out } },
           { name: "stderr", digest: { sha256: facts.io.err } },
+          ...(facts.used === undefined ? [] : [{ name: "used-inputs", digest: { sha256: facts.used.root } }]),
           ...properties,
         ],
         metadata: {

@@ -11,6 +11,7 @@ import { type KeptSubtree, TreeCheck, type TreeFinding, type TreeMemory } from "
 import { type Ledger, LedgerError } from "./ledger.ts";
 import { parseHits, takeListBack } from "./long-lists.ts";
 import type { PinRead } from "./pin.ts";
+import { type ActionPruner, prunedHitProblem } from "./pruned-hit.ts";
 import type { ChallengeBody, ExecutionRecord, HitsBody, LedgerRecord, RecordFrame } from "./record.ts";
 import { leafHash, NO_RECORD, parseRecord, RecordError } from "./record-codec.ts";
 import type { InputLister } from "./statement.ts";
@@ -63,6 +64,8 @@ export interface VerifyLedgerOptions {
   /** Check every execution's signature; needs `lister`. */
   readonly signatures: boolean;
   readonly lister: InputLister;
+  /** For hits on actions that differ in unused inputs; without it those cannot be checked. */
+  readonly pruner?: ActionPruner;
   /** What was remembered outside the ledger; read it before the ledger is opened. */
   readonly pin?: PinRead;
   /** More of the same: pins kept elsewhere, and what was signed last. */
@@ -269,6 +272,7 @@ class Verification {
   }
 
   async #execution(record: ExecutionRecord): Promise<void> {
+    if (record.used !== undefined) this.#manifest(record.seq, record.used.root, "list of used inputs");
     if (!this.#options.signatures) {
       const valid = this.#keys.validAt(record.key, record.seq, "rnode");
       if (!valid.ok) this.add("not proven", record.seq, valid.because);
@@ -295,10 +299,22 @@ class Verification {
       this.add("tampered", record.seq, `manifest ${record.root.slice(0, 12)} is not a list of ${record.n} hits`);
       return;
     }
-    for (const { action, seq } of hits) {
-      if (this.#travails.get(seq) === action) continue;
-      this.add("tampered", record.seq, `record ${seq} is not a travail of action ${action.slice(0, 12)} to use again`);
+    for (const { action, for: asked, seq } of hits) {
+      if (this.#travails.get(seq) !== action) {
+        this.add(
+          "tampered",
+          record.seq,
+          `record ${seq} is not a travail of action ${action.slice(0, 12)} to use again`,
+        );
+      } else if (asked !== undefined) this.#prunedHit(record.seq, seq, asked);
     }
+  }
+
+  #prunedHit(at: number, seq: number, asked: Sha256): void {
+    const { pruner } = this.#options;
+    if (pruner === undefined) this.add("could not check", at, "a hit on another action, and nothing to compare with");
+    const problem = pruner && prunedHitProblem(this.#ledger.record(seq), asked, this.#ledger, pruner);
+    if (problem !== undefined) this.add("tampered", at, problem);
   }
 
   #challenge(record: ChallengeBody & RecordFrame): void {

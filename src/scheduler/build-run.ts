@@ -273,8 +273,9 @@ export class BuildRun {
         this.#state.durationsMs[chore] = execution.durationMs;
         this.#state.setLevel(chore, execution.level);
         return this.#resolve(chore, STATUS.hit, changed, () => {
-          recorder.hit(described.request.actionDigest.hash, execution.seq);
-          this.#context.listener({ type: "chore-cached", chore: this.#name(chore), seq: execution.seq });
+          recorder.hit(described, execution.seq, execution.action);
+          const cached = { chore: this.#name(chore), seq: execution.seq, decision: verdict.decision };
+          this.#context.listener({ type: "chore-cached", ...cached });
         });
       }
       case "execute":

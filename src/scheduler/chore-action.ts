@@ -80,6 +80,7 @@ export class ChoreActions {
       ...collected,
       outputs: facts.outputs,
       up: facts.up.length > 0 && !isImage,
+      depfile: facts.depfile,
       image: isImage ? IMAGE_BUILDER : this.#imageOf(facts),
       imageRoot: undefined,
       network: facts.network,

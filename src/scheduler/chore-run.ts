@@ -1,4 +1,5 @@
 import { digestOf, explain, hintOf, type Sha256 } from "../base/index.ts";
+import type { EvaluatedChore } from "../dictum-parser/index.ts";
 import {
   type DescribedAction,
   type ExecutionResult,
@@ -12,6 +13,7 @@ import { type Appended, toExecOutput } from "../provenance/index.ts";
 import type { Checker } from "./checker.ts";
 import type { ChoreActions } from "./chore-action.ts";
 import { applyResult, propertiesOf } from "./chore-results.ts";
+import { type Judged, judgeUse, undeclaredHint } from "./depfile/judge-use.ts";
 import { type Contradiction, contradicted, recordedDifference } from "./earlier-result.ts";
 import type { ChoreName, Decision, EventListener, FailureReport } from "./events.ts";
 import { explainFailure } from "./explain-failure.ts";
@@ -91,11 +93,7 @@ export async function runChore(
   let action = described;
   const isImage = plan.has(chore, "image");
   for (let round = 1; ; round++) {
-    let judged: {
-      result: ExecutionResult;
-      properties: Readonly<Record<string, string>>;
-      built?: BuiltImage | undefined;
-    };
+    let judged: Judged & { readonly built?: BuiltImage | undefined };
     try {
       if (isImage) {
         const endTurn = await turn();
@@ -108,11 +106,11 @@ export async function runChore(
           context,
           executor,
           { ...action, request: { ...action.request, imageRoot } },
+          facts,
           name,
-          interactive,
           turn,
         );
-        judged = judge(result, facts.up, rooms);
+        judged = judgeUse(judge(result, facts.up, rooms), facts, action.request, rooms);
       }
     } catch (error) {
       const outcome = infrastructureOutcome(context, error, chore, decision);
@@ -136,7 +134,8 @@ export async function runChore(
     }
     const cacheable = !facts.attributes.nocache && isCacheable(judged.result);
     const { properties, result } = judged;
-    const appended = context.recorder.executed({ ...report, result, properties, cacheable });
+    const used = rounds > 1 ? undefined : judged.used;
+    const appended = context.recorder.executed({ ...report, result, properties, cacheable, used });
     appended.catch(() => {});
     // A volatile chore is not meant to come out alike, an image is put together by begat itself.
     const isRepeatable = !isImage && !interactive && !facts.attributes.volatile;
@@ -192,15 +191,17 @@ async function execute(
   context: RunContext,
   executor: Executor,
   action: DescribedAction,
+  { attributes, depfile }: Pick<EvaluatedChore, "attributes" | "depfile">,
   chore: ChoreName,
-  interactive: boolean,
   turn: () => Promise<() => void>,
 ): Promise<ExecutionResult> {
   const { listener, options, signal } = context;
-  const streams = interactive || options.verbose;
+  const streams = attributes.interactive || options.verbose;
   return executor.execute(action.request, {
     signal,
     turn,
+    ...(attributes.traced ? { trace: true } : {}),
+    ...(depfile === undefined ? {} : { reads: true }),
     ...(streams
       ? {
           onOutput: (stream: "stdout" | "stderr", bytes: Uint8Array) =>
@@ -211,11 +212,7 @@ async function execute(
 }
 
 /** A success whose properties are not as declared is none. */
-function judge(
-  result: ExecutionResult,
-  up: readonly string[],
-  rooms: BuildRooms,
-): { result: ExecutionResult; properties: Readonly<Record<string, string>> } {
+function judge(result: ExecutionResult, up: readonly string[], rooms: BuildRooms): Judged {
   if (result.verdict !== "ok") return { result: inRecipesWords(result, up), properties: {} };
   const parsed = propertiesOf(result.outputs, up, rooms.blobs);
   if (parsed.ok) return { result, properties: parsed.properties };
@@ -249,7 +246,7 @@ function infrastructureOutcome(
 
 function failureReport(context: RunContext, chore: number, decision: Decision, result: ExecutionResult): FailureReport {
   return {
-    ...reportOf(context, chore, decision, result.verdict, result.detail, verdictHint(result)),
+    ...reportOf(context, chore, decision, result.verdict, result.detail, verdictHint(context.plan, chore, result)),
     stdout: shown(result.stdout),
     stderr: shown(result.stderr),
     durationMs: result.durationMs,
@@ -287,7 +284,8 @@ export function reportOf(
   };
 }
 
-function verdictHint(result: ExecutionResult): string | undefined {
+function verdictHint(plan: Plan, chore: number, result: ExecutionResult): string | undefined {
+  if (result.verdict === "input-undeclared") return undeclaredHint(plan, chore, result.detail);
   if (result.verdict === "output-missing" && result.undeclared.length > 0) {
     return `the recipe made ${result.undeclared.slice(0, 3).join(", ")}, which out[] does not declare`;
   }

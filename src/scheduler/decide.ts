@@ -1,7 +1,9 @@
 import { codeOf, explain, type IsolationLevel } from "../base/index.ts";
 import type { IndexedExecution } from "../cache/index.ts";
 import type { DescribedAction } from "../executor/index.ts";
+import { usedBy } from "../provenance/index.ts";
 import type { ChoreActions } from "./chore-action.ts";
+import { prunedResult, type Reuse, tracksUse } from "./depfile/pruned-result.ts";
 import type { Decision } from "./events.ts";
 import { explainDifference, readActionIfPossible } from "./explain-decision.ts";
 import type { Plan } from "./plan.ts";
@@ -11,7 +13,12 @@ import type { CheckoutState } from "./state.ts";
 /** What is to be done with a chore, and why. */
 export type Verdict =
   | { readonly act: "settle" }
-  | { readonly act: "use"; readonly execution: IndexedExecution; readonly described: DescribedAction }
+  | {
+      readonly act: "use";
+      readonly execution: IndexedExecution;
+      readonly described: DescribedAction;
+      readonly decision: Reuse;
+    }
   | { readonly act: "execute"; readonly decision: Decision; readonly described: DescribedAction }
   | { readonly act: "refuse"; readonly because: string };
 
@@ -62,7 +69,10 @@ export async function decide(
     // The oldest first: a later result that is another one does not take its place.
     for (const candidate of index.find(action).reverse()) {
       const verdict = trust(candidate, action, minimum);
-      if (verdict.trusted) return { act: "use", execution: verdict.execution, described };
+      if (verdict.trusted) {
+        const { execution } = verdict;
+        return { act: "use", execution, described, decision: { reason: "cached", seq: execution.seq } };
+      }
       distrust = { reason: verdict.quarantined ? "quarantined" : "untrusted", because: verdict.because };
     }
   }
@@ -72,15 +82,21 @@ export async function decide(
     const because = `record ${quarantined} came out otherwise when it was checked`;
     return { act: "execute", decision: { reason: "quarantined", because }, described };
   }
+  if (tracksUse(plan, chore)) {
+    const pruned = prunedResult(plan, chore, state, described, known, minimum);
+    if (pruned !== undefined) return { act: "use", described, ...pruned };
+  }
   const was =
     (state.seqs[chore] as number) > 0 ? (state.seqs[chore] as number) - 1 : index.history(plan.label(chore), 1)[0]?.seq;
   if (was === undefined) return { act: "execute", decision: { reason: "new" }, described };
   const record = ledger.record(was);
   const before =
     record?.kind === "exec" ? readActionIfPossible(record.action, (hash) => ledger.manifest(hash)) : undefined;
-  const decision = explainDifference(before, { ...described.listing, ...listingRest(described) }, was) ?? {
-    reason: "new",
-  };
+  const now = { ...described.listing, ...listingRest(described) };
+  // What the earlier execution did not read is not why this one is needed.
+  const used = record && usedBy(record, ledger);
+  const decision = (used && explainDifference(before, now, was, (path) => used.has(path))) ??
+    explainDifference(before, now, was) ?? { reason: "new" };
   return { act: "execute", decision, described };
 }
 
@@ -100,7 +116,7 @@ async function describe(
 }
 
 /** What `readAction` tells beyond the listing, from the request at hand. */
-function listingRest(described: DescribedAction) {
+export function listingRest(described: DescribedAction) {
   const { request } = described;
   const modes = new Map(request.inputs.map(({ path, executable }) => [path as string, executable]));
   return {

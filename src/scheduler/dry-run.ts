@@ -83,6 +83,8 @@ export async function planDryRun(
     if (verdict.act === "settle") n.settled++;
     else if (verdict.act === "use") {
       n.cached++;
+      if (verdict.decision.reason !== "cached")
+        listener({ type: "chore-planned", chore: name, decision: verdict.decision });
       statuses.set(chore, STATUS.hit);
       for (const path of applyResult(
         plan,

@@ -6,6 +6,14 @@ import type { Verdict } from "../executor/index.ts";
 export type Decision =
   | { readonly reason: "settled" }
   | { readonly reason: "cached"; readonly seq: number }
+  /** As `cached`: what made the result did not read what is different now. */
+  | {
+      readonly reason: "unused input changed";
+      readonly input: string;
+      readonly from: string;
+      readonly to: string;
+      readonly seq: number;
+    }
   | { readonly reason: "new" }
   | {
       readonly reason: "input changed";
@@ -169,10 +177,15 @@ export type BuildEvent =
       readonly difference: Difference | undefined;
       readonly because: string | undefined;
     }
-  | { readonly type: "chore-cached"; readonly chore: ChoreName; readonly seq: number }
+  | {
+      readonly type: "chore-cached";
+      readonly chore: ChoreName;
+      readonly seq: number;
+      readonly decision: Extract<Decision, { reason: "cached" | "unused input changed" }>;
+    }
   | { readonly type: "chore-failed"; readonly failure: FailureReport }
   | { readonly type: "chore-skipped"; readonly chore: ChoreName; readonly because: string }
-  /** Of a dry run: would be executed, or (reason `maybe`) depends on what runs before it. */
+  /** Of a dry run: would be executed, or (reason `maybe`) depends on what runs before it, or would not (`unused input changed`). */
   | {
       readonly type: "chore-planned";
       readonly chore: ChoreName;

@@ -9,11 +9,13 @@ const IMAGE = "container-image";
  * inputs, variables, the rest. `undefined` when the earlier action cannot be read or is the same.
  *
  * @param was Ledger seq of the earlier execution.
+ * @param counts Whether another content of this input is a reason; that an input came or went always is.
  */
 export function explainDifference(
   before: ActionListing | undefined,
   now: ActionListing,
   was: number,
+  counts: (path: string) => boolean = () => true,
 ): Decision | undefined {
   if (before === undefined) return undefined;
   const platform = (listing: ActionListing): string => listing.platform.find(([name]) => name === IMAGE)?.[1] ?? "";
@@ -28,7 +30,7 @@ export function explainDifference(
     const earlier = inputsBefore.get(path);
     inputsBefore.delete(path);
     if (earlier === undefined) return { reason: "input changed", input: path, from: "absent", to: digest, was };
-    if (earlier.digest !== digest)
+    if (earlier.digest !== digest && counts(path))
       return { reason: "input changed", input: path, from: earlier.digest, to: digest, was };
     if (earlier.executable !== executable) {
       return { reason: "input changed", input: path, from: mode(earlier.executable), to: mode(executable), was };

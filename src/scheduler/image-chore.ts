@@ -88,11 +88,12 @@ export function imageChore(
     interpreter: ["begat-image"],
     recipe: canonicalJson(recipe),
     image: "host",
-    attributes: { volatile: false, nocache: false, interactive: false, exclusive: false, fixpoint: 0 },
+    attributes: { volatile: false, nocache: false, interactive: false, exclusive: false, fixpoint: 0, traced: false },
     tools: [],
     timeoutMs: 0,
     resources: {},
     network: "none",
     mounts: [],
+    depfile: undefined,
   };
 }

@@ -53,6 +53,7 @@ export class PlanBuilder {
   readonly #strings = new Interned();
   readonly #scalars = { label: new Numbers(), dictum: new Numbers(), place: new Numbers(), directory: new Numbers() };
   readonly #more = { recipe: new Numbers(), interpreter: new Numbers(), image: new Numbers(), extras: new Numbers() };
+  readonly #depfile = new Numbers();
   readonly #flags: number[] = [];
   readonly #fixpoint: number[] = [];
   readonly #timeoutMs: number[] = [];
@@ -87,14 +88,16 @@ export class PlanBuilder {
     this.#more.interpreter.push(text(chore.interpreter.join("\n")));
     this.#more.image.push(text(chore.image));
     this.#more.extras.push(text(extras));
-    const { volatile, nocache, interactive, exclusive, fixpoint } = chore.attributes;
+    this.#depfile.push(text(chore.depfile ?? ""));
+    const { volatile, nocache, interactive, exclusive, fixpoint, traced } = chore.attributes;
     this.#flags.push(
       (volatile ? FLAG.volatile : 0) |
         (nocache ? FLAG.nocache : 0) |
         (interactive ? FLAG.interactive : 0) |
         (exclusive ? FLAG.exclusive : 0) |
         (chore.network === "host" ? FLAG.network : 0) |
-        (isImage ? FLAG.image : 0),
+        (isImage ? FLAG.image : 0) |
+        (traced ? FLAG.traced : 0),
     );
     this.#fixpoint.push(fixpoint);
     this.#timeoutMs.push(chore.timeoutMs);
@@ -177,6 +180,7 @@ export class PlanBuilder {
       interpreter: this.#more.interpreter.done(),
       image: this.#more.image.done(),
       extras: this.#more.extras.done(),
+      depfile: this.#depfile.done(),
       flags: Uint8Array.from(this.#flags),
       fixpoint: Uint16Array.from(this.#fixpoint),
       timeoutMs: Float64Array.from(this.#timeoutMs),

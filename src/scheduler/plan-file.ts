@@ -27,7 +27,7 @@ export interface LoadedPlan {
 }
 
 const KIND = "begat-plan";
-const VERSION = 2;
+const VERSION = 3;
 
 const TYPES = {
   label: "Uint32Array",
@@ -41,6 +41,7 @@ const TYPES = {
   fixpoint: "Uint16Array",
   timeoutMs: "Float64Array",
   extras: "Uint32Array",
+  depfile: "Uint32Array",
   declared: "Uint32Array",
   envOffsets: "Uint32Array",
   env: "Uint32Array",

@@ -8,7 +8,15 @@ export const PROPERTY_PREFIX = "\u0001";
 /** An image is a property that begat itself makes; the blank keeps it apart from every name a begatfile can give. */
 export const imageProperty = (name: string): string => `image ${name}`;
 
-export const FLAG = { volatile: 1, nocache: 2, interactive: 4, exclusive: 8, network: 16, image: 32 } as const;
+export const FLAG = {
+  volatile: 1,
+  nocache: 2,
+  interactive: 4,
+  exclusive: 8,
+  network: 16,
+  image: 32,
+  traced: 64,
+} as const;
 
 /** What few chores have; kept as one JSON string, shared by all chores that have the same. */
 export interface ChoreExtras {
@@ -33,6 +41,8 @@ export interface PlanColumns {
   readonly fixpoint: Uint16Array;
   readonly timeoutMs: Float64Array;
   readonly extras: Uint32Array;
+  /** The file in which each recipe says what it read; empty: none. */
+  readonly depfile: Uint32Array;
   /** First 8 bytes of a hash over everything declared about the chore: equal means declared alike. */
   readonly declared: Uint32Array;
   readonly envOffsets: Uint32Array;
@@ -152,6 +162,11 @@ export class Plan {
     return text === "" ? NO_EXTRAS : (JSON.parse(text) as ChoreExtras);
   }
 
+  depfile(chore: number): WorkspacePath | undefined {
+    const text = this.columns.depfile[chore] as number;
+    return text === 0 ? undefined : (this.strings.at(text) as WorkspacePath);
+  }
+
   place(chore: number): Place {
     const at = chore * 3;
     const { place } = this.columns;
@@ -182,6 +197,7 @@ export class Plan {
       interactive: this.has(chore, "interactive"),
       exclusive: this.has(chore, "exclusive"),
       fixpoint: c.fixpoint[chore] as number,
+      traced: this.has(chore, "traced"),
     };
     return {
       dictum: this.strings.at(c.dictum[chore] as number),
@@ -198,6 +214,7 @@ export class Plan {
       attributes,
       timeoutMs: c.timeoutMs[chore] as number,
       network: this.has(chore, "network") ? "host" : "none",
+      depfile: this.depfile(chore),
       ...extras,
     };
   }
@@ -279,7 +296,15 @@ export function extrasText(chore: EvaluatedChore): string {
 
 /** Everything declared about a chore but its place: what carries its settled state over an edit of the begatfile. */
 export function declarationHash(chore: EvaluatedChore, extras: string): string {
-  const pieces: string[] = [chore.recipe, chore.directory, chore.image, extras, String(chore.timeoutMs), chore.network];
+  const pieces: string[] = [
+    chore.depfile ?? "",
+    chore.recipe,
+    chore.directory,
+    chore.image,
+    extras,
+    String(chore.timeoutMs),
+    chore.network,
+  ];
   pieces.push(chore.interpreter.join("\n"), JSON.stringify(chore.attributes));
   for (const { path, kind } of chore.inputs) pieces.push(path, kind);
   pieces.push("");

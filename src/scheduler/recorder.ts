@@ -1,13 +1,14 @@
 import { type Digest, digestOf, type Sha256, sha256 } from "../base/index.ts";
 import type { RecordedOutput } from "../cache/index.ts";
 import type { DescribedAction, ExecutionResult } from "../executor/index.ts";
-import { isCacheable, UP_PATH } from "../executor/index.ts";
+import { isCacheable, pruneAction } from "../executor/index.ts";
 import { type ReadySource, sourceUri } from "../hermetic/index.ts";
 import {
   type Appended,
   type ChallengeFacts,
   type Entry,
   type ExecOutput,
+  type Hit,
   hitsManifest,
   type IngestBody,
   type ManifestBlob,
@@ -15,6 +16,7 @@ import {
   sandboxFacts,
   signChallenge,
   signExecution,
+  usedManifest,
   type WhyBody,
 } from "../provenance/index.ts";
 import type { Decision } from "./events.ts";
@@ -38,6 +40,8 @@ export interface ExecutionReport {
   readonly properties: Readonly<Record<string, string>>;
   readonly attempt: number;
   readonly cacheable: boolean;
+  /** Inputs the recipe read, sorted; absent where that is not known. */
+  readonly used?: readonly string[] | undefined;
 }
 
 /** Writes one build into the ledger: `build.begin` with its first entry, then what happens, then `build.end`. */
@@ -46,7 +50,10 @@ export class Recorder {
   readonly #rooms: BuildRooms;
   readonly #options: BuildOptions;
   readonly #plan: () => { readonly goal: readonly string[]; readonly keys: readonly string[] };
-  readonly #hits = new Map<Sha256, number>();
+  /** By the action that was asked for. */
+  readonly #hits = new Map<Sha256, Hit>();
+  /** What hits on other actions need to be verified. */
+  readonly #hitManifests: ManifestBlob[] = [];
   #records: Records | undefined;
   #begun: Promise<readonly Appended[]> | undefined;
   #failure: unknown;
@@ -120,6 +127,7 @@ export class Recorder {
     // What was used again and then had to run after all counts as executed.
     this.#hits.delete(described.request.actionDigest.hash);
     const io = { out: this.#keep(result.stdout), err: this.#keep(result.stderr) };
+    const used = usedFact(report);
     const facts = {
       build: this.build,
       action: described.request.actionDigest.hash,
@@ -128,7 +136,8 @@ export class Recorder {
       chore: report.label,
       image: described.listing.platform.find(([name]) => name === "container-image")?.[1] ?? "",
       in: { n: described.inputCount, root: described.inputRoot.hash },
-      out: result.outputs.filter(({ path }) => path !== UP_PATH).map(outputBody),
+      out: result.outputs.filter(({ path }) => !described.begatsOwn.includes(path)).map(outputBody),
+      ...used?.fact,
       ...(Object.keys(report.properties).length === 0 ? {} : { props: report.properties }),
       io,
       exit: result.exitCode ?? -1,
@@ -156,7 +165,8 @@ export class Recorder {
           records.ledger.origin,
           records.signer,
         );
-    const [appended] = await this.#append([{ body, manifests: [...described.manifests, ...trees] }]);
+    const lists = used === undefined ? [] : [used.manifest];
+    const [appended] = await this.#append([{ body, manifests: [...described.manifests, ...trees, ...lists] }]);
     return appended as Appended;
   }
 
@@ -172,8 +182,14 @@ export class Recorder {
     this.#records?.ledger.flush().catch(() => {});
   }
 
-  hit(action: Sha256, seq: number): void {
-    this.#hits.set(action, seq);
+  /** @param of What the result is a result of, where that is another action: one that differs in unused inputs alone. */
+  hit({ request, manifests }: DescribedAction, seq: number, of?: Sha256): void {
+    const asked = request.actionDigest.hash;
+    if (of === undefined || of === asked) this.#hits.set(asked, { action: asked, seq });
+    else {
+      this.#hits.set(asked, { action: of, for: asked, seq });
+      this.#hitManifests.push(...manifests);
+    }
   }
 
   /** Whether this build has written anything or has hits to write. */
@@ -209,8 +225,9 @@ export class Recorder {
   ): Promise<void> {
     const hits: Entry[] = [];
     if (this.#hits.size > 0) {
-      const { n: count, manifest } = hitsManifest(Array.from(this.#hits, ([action, seq]) => ({ action, seq })));
-      hits.push({ body: { kind: "hits", build: this.build, n: count, root: manifest.hash }, manifests: [manifest] });
+      const { n: count, manifest } = hitsManifest([...this.#hits.values()]);
+      const manifests = [manifest, ...this.#hitManifests];
+      hits.push({ body: { kind: "hits", build: this.build, n: count, root: manifest.hash }, manifests });
     }
     if (this.#begun === undefined) await this.#append(hits.splice(0), true);
     const begin = (await this.#begun)?.[0]?.seq ?? 0;
@@ -240,6 +257,16 @@ export class Recorder {
 }
 
 const EMPTY = sha256("");
+
+/** What the record says of the inputs that were read, with the list it names. */
+function usedFact({ used, described }: ExecutionReport) {
+  if (used === undefined) return undefined;
+  const blobs = new Map(described.manifests.map(({ hash, bytes }) => [hash, bytes]));
+  const key = pruneAction(described.request.actionDigest.hash, new Set(used), (hash) => blobs.get(hash));
+  if (key === undefined) return undefined;
+  const manifest = usedManifest(used);
+  return { fact: { used: { n: used.length, root: manifest.hash, key } }, manifest };
+}
 
 function outputBody({ path, kind, digest, executable, target }: RecordedOutput): ExecOutput {
   const base = { p: path, d: digest.hash, n: digest.sizeBytes };

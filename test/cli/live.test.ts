@@ -186,7 +186,7 @@ describe("the live view", () => {
     const before = view.output.writes.length;
     for (let i = 0; i < 10_000; i++) {
       view.tell(started(i));
-      view.tell({ type: "chore-cached", chore: chore(i, `run(${i})`), seq: i });
+      view.tell({ type: "chore-cached", chore: chore(i, `run(${i})`), seq: i, decision: { reason: "cached", seq: i } });
     }
     await view.advance(1000);
     // A picture may be written in two parts: what scrolls, what stands.

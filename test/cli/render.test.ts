@@ -280,7 +280,7 @@ describe("the live view's layout", () => {
     const live = state([
       [0, begin(1000)],
       [0, { type: "chore-failed", failure: failure() }],
-      [0, { type: "chore-cached", chore: LINK, seq: 4 }],
+      [0, { type: "chore-cached", chore: LINK, seq: 4, decision: { reason: "cached", seq: 4 } }],
       [0, start(5, "compile(a/very/long/directory/of/sources/file.c)")],
       [0, { type: "progress", decided: 2, planned: 1000, running: 1, remainingMs: 3_700_000 }],
     ]);
@@ -312,7 +312,7 @@ describe("the live view's layout", () => {
     const finished = state([
       [0, begin(1)],
       [0, start(0, "compile(src/a.c)")],
-      [9, { type: "chore-cached", chore: COMPILE_A, seq: 1 }],
+      [9, { type: "chore-cached", chore: COMPILE_A, seq: 1, decision: { reason: "cached", seq: 1 } }],
     ]);
     expect(text(finished, 10, 80, 24)).toEqual(["[1/1]  0.01s, 1 cached"]);
   });

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { WorkspacePath } from "../../src/base/index.ts";
 import {
   type Column,
   columnOf,
@@ -99,7 +100,8 @@ test("a plan is what it was, every chore of it", () => {
       network: "host",
       interpreter: ["awk", "-f"],
       directory: "sub",
-      attributes: { volatile: true, nocache: true, interactive: true, exclusive: true, fixpoint: 9 },
+      attributes: { volatile: true, nocache: true, interactive: true, exclusive: true, fixpoint: 9, traced: true },
+      depfile: "obj/x.d" as WorkspacePath,
     }),
     plannedChore("last()", ["d/x"], [], { properties: ["P"], mounts: [["lib", "third"]] }),
   ];

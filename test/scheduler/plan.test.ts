@@ -56,7 +56,14 @@ describe("edges", () => {
   test("a fixpoint chore does not wait for itself", () => {
     const plan = planOf(
       plannedChore("fix()", ["refs"], ["refs"], {
-        attributes: { volatile: false, nocache: false, interactive: false, exclusive: false, fixpoint: 3 },
+        attributes: {
+          volatile: false,
+          nocache: false,
+          interactive: false,
+          exclusive: false,
+          fixpoint: 3,
+          traced: false,
+        },
       }),
     );
     expect(edges(plan)).toEqual([]);

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { sha256 } from "../../src/base/index.ts";
+import { pruneAction } from "../../src/executor/index.ts";
 import { verifyLedger } from "../../src/provenance/index.ts";
 import type { FakeRecipe } from "../support/fake-executor.ts";
 import { MemoryBuilds, type MemoryBuilt, memoryLister } from "../support/memory-build.ts";
@@ -11,7 +12,7 @@ const RUNS = Number(process.env.BEGAT_RANDOM_BUILDS ?? 150);
 const SOURCES = ["src/0", "src/1", "src/2", "src/3"] as const;
 
 /** What a chore makes of its inputs. */
-type Kind = "mix" | "head" | "tree" | "property";
+type Kind = "mix" | "head" | "tree" | "property" | "deps";
 
 interface ChoreSketch {
   readonly kind: Kind;
@@ -37,7 +38,7 @@ type Step =
   | { readonly do: "build"; readonly jobs: number; readonly target: number | undefined };
 
 const aSketch: fc.Arbitrary<ChoreSketch> = fc.record({
-  kind: fc.constantFrom<Kind>("mix", "mix", "head", "tree", "property"),
+  kind: fc.constantFrom<Kind>("mix", "mix", "head", "tree", "property", "deps", "deps"),
   reads: fc.array(fc.nat(1000), { minLength: 1, maxLength: 4 }),
   version: fc.nat(2),
   volatile: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
@@ -125,6 +126,7 @@ function begatfileOf(chores: readonly Chore[]): string {
     ${imports.length > 0 ? `import [ ${imports.join(" ")} ]` : ""}
     ${sketch.volatile ? "attr [ volatile ]" : ""}
     in [ ${inputs.join(" ")} ]
+    ${sketch.kind === "deps" ? `depfile dep/${index}.d` : ""}
     ${output === undefined ? `up [ P${index} ]` : `out [ ${output} ]`}
     exec [ fake ] [[[ ${recipeOf(chore)} ]]]
 }
@@ -133,6 +135,12 @@ run c${index}()
   });
   const outputs = chores.flatMap((chore) => outputOf(chore) ?? []);
   return `${texts.join("")}group all = [ ${outputs.join(" ")} ]\n`;
+}
+
+/** What a `deps` recipe reads of what it may: on and on, until something ends in neither 1 nor a low digit. */
+function usedOf<T extends readonly [path: string, content: string]>(inputs: readonly T[]): readonly T[] {
+  const end = inputs.findIndex(([, content]) => !/[0134567]$/.test(content));
+  return end < 0 ? inputs : inputs.slice(0, end + 1);
 }
 
 /** What a recipe does, for the executor and the model alike: a function of exactly what it is given. */
@@ -160,10 +168,12 @@ const fake: FakeRecipe = async (run) => {
     .map(([path, bytes]) => [path, bytes.toString()] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1));
   const imports = run.request.env.filter(([name]) => /^P\d+$/.test(name));
-  const made = result(recipe, inputs, imports);
-  if (made === undefined) return 1;
   const [kind, index] = recipe.split(" ");
-  if (kind === "mix") run.write(`out/${index}`, made.one);
+  const used = kind === "deps" ? usedOf(inputs) : inputs;
+  const made = result(recipe, used, imports);
+  if (made === undefined) return 1;
+  if (kind === "deps") run.write(`dep/${index}.d`, `out: ${used.map(([path]) => path).join(" \\\n  ")}\n`);
+  if (kind === "mix" || kind === "deps") run.write(`out/${index}`, made.one);
   else if (kind === "head") run.write(`out/${index}`, made.two);
   else if (kind === "property") run.write(".begat/up", `P${index}=${made.two}\n`);
   else {
@@ -227,14 +237,16 @@ function forecast(chores: readonly Chore[], sources: ReadonlyMap<string, string>
     }
     const given = [...read].sort(([a], [b]) => (a < b ? -1 : 1));
     const values = [...imports].sort().map((name) => [name, properties.get(name) ?? ""] as const);
-    keys.set(index, JSON.stringify([recipeOf(chore), inputs, given, values]));
-    const made = result(recipeOf(chore), given, values);
+    const used = sketch.kind === "deps" ? usedOf(given) : given;
+    const names = given.map(([path]) => path);
+    keys.set(index, JSON.stringify([recipeOf(chore), inputs, names, used, values]));
+    const made = result(recipeOf(chore), used, values);
     if (made === undefined) failed.add(index);
     else if (sketch.kind === "property") properties.set(`P${index}`, made.two);
     else if (sketch.kind === "tree") {
       files.set(`tree/${index}/one`, made.two);
       files.set(`tree/${index}/deep/two`, made.one);
-    } else files.set(`out/${index}`, sketch.kind === "mix" ? made.one : made.two);
+    } else files.set(`out/${index}`, sketch.kind === "head" ? made.two : made.one);
   }
   return { refused, files, failed, skipped, needed, keys };
 }
@@ -397,7 +409,11 @@ class Player {
     if (!ought.refused && ought.failed.size === 0) {
       for (const path of ought.files.keys()) expect(this.world.read(path), path).toBe(clean.world.read(path));
     }
-    const verdict = await verifyLedger(this.world.ledger, { signatures: true, lister: memoryLister });
+    const verdict = await verifyLedger(this.world.ledger, {
+      signatures: true,
+      lister: memoryLister,
+      pruner: pruneAction,
+    });
     expect(verdict.findings).toEqual([]);
     // Once more: nothing is left to be done, unless something must be done each time.
     const again = await this.world.build();

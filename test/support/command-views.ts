@@ -52,6 +52,12 @@ export const FAILED_EXECUTION: ExecutionView = {
 
 export const WHY: WhyView = {
   execution: EXECUTION,
+  kept: {
+    record: 14,
+    build: "00c0ffee00c0ffee",
+    at: "2026-11-21T10:00:00.000Z",
+    changes: [{ field: "input", name: "include/b.h", from: hash("5"), to: hash("6") }],
+  },
   reason: "input changed: obj/a.o",
   previous: { seq: 7, leaf: hash("d"), startedAt: "2026-11-21T08:00:00.000Z" },
   changes: [
@@ -114,8 +120,8 @@ export const PROV: ProvView = {
     ["in", `obj/${"a".repeat(80)}.o`],
   ],
   inputs: [
-    { path: "obj/a.o", hash: hash("9"), madeBy: 10 },
-    { path: "src/link.ld", hash: hash("7"), madeBy: undefined },
+    { path: "obj/a.o", hash: hash("9"), madeBy: 10, used: true },
+    { path: "src/link.ld", hash: hash("7"), madeBy: undefined, used: false },
   ],
 };
 

@@ -95,7 +95,7 @@ export const FAILED_BUILD: readonly BuildEvent[] = [
     undeclared: ["a.tmp"],
   },
   { type: "chore-failed", failure: failure() },
-  { type: "chore-cached", chore: COMPILE_C, seq: 41 },
+  { type: "chore-cached", chore: COMPILE_C, seq: 41, decision: { reason: "cached", seq: 41 } },
   { type: "chore-skipped", chore: LINK, because: "compile(src/b.c) failed" },
   {
     type: "chore-finished",

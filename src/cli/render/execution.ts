@@ -46,10 +46,10 @@ export function provText(view: ProvView, paint: Palette): string {
   const shown = view.checkout === "different" ? paint.yellow(state) : state;
   let text = `${paint.bold(oneLine(view.path))}  ${view.hash}\n${paint.dim("checkout ")}  ${shown}\n`;
   text += executionText(view.execution, paint);
-  const inputs = view.inputs.map(({ path, hash, madeBy }) => [
+  const inputs = view.inputs.map(({ path, hash, madeBy, used }) => [
     oneLine(path),
     hash.slice(0, SHORT),
-    madeBy === undefined ? "source" : `record ${madeBy}`,
+    `${madeBy === undefined ? "source" : `record ${madeBy}`}${used === false ? ", not read" : ""}`,
   ]);
   text += listText("inputs", inputs, paint);
   const env = view.env.map(([name, value]) => [`${name}=${shortValue(value)}`]);

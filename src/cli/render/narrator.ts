@@ -114,7 +114,9 @@ export function createNarrator(options: NarratorOptions): Narrator {
         return `fetched ${oneLine(event.name)} ${oneLine(event.version)}, ${formatSize(event.sizeBytes)}${lock}\n`;
       }
       case "chore-planned":
-        return `would run ${oneLine(event.chore.label)}  ${paint.dim(reasonText(event.decision))}\n`;
+        return event.decision.reason === "unused input changed"
+          ? `would keep ${oneLine(event.chore.label)}  ${paint.dim(reasonText(event.decision))}\n`
+          : `would run ${oneLine(event.chore.label)}  ${paint.dim(reasonText(event.decision))}\n`;
       case "build-started": {
         if (!verbose) return "";
         const how = `${counted(event.jobs, "job")}, ${event.executor}, level ${event.level}`;
@@ -126,7 +128,7 @@ export function createNarrator(options: NarratorOptions): Narrator {
         return output(event);
       case "chore-cached":
         return verbose
-          ? `${paint.dim(position(tally))} ${oneLine(event.chore.label)}  ${paint.dim(`cached (record ${event.seq})`)}\n`
+          ? `${paint.dim(position(tally))} ${oneLine(event.chore.label)}  ${paint.dim(reasonText(event.decision))}\n`
           : "";
       case "chore-skipped":
         return verbose

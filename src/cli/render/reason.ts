@@ -15,7 +15,8 @@ function reason(decision: PlannedDecision): string {
     case "cached":
       return `cached (record ${decision.seq})`;
     case "input changed":
-      return `input changed: ${decision.input}`;
+    case "unused input changed":
+      return `${decision.reason}: ${decision.input}`;
     case "image changed":
       return "image changed";
     case "variable changed":
@@ -43,7 +44,7 @@ export function reasonInFull(decision: Decision): string {
   const text = reasonText(decision);
   if ("from" in decision) {
     const change = `${shortValue(decision.from)} -> ${shortValue(decision.to)}`;
-    return `${text} (${change}${sinceText(decision.was)})`;
+    return `${text} (${change}${sinceText("was" in decision ? decision.was : decision.seq)})`;
   }
   if ("was" in decision && decision.was !== undefined) return `${text} (since record ${decision.was})`;
   return text;

@@ -56,7 +56,7 @@ export function count(tally: Tally, event: BuildEvent): void {
       tally.skipped++;
       return;
     case "chore-planned":
-      if (event.decision.reason === "cached" || event.decision.reason === "settled") return;
+      if (["cached", "settled", "unused input changed"].includes(event.decision.reason)) return;
       tally.wouldRun++;
       if (event.decision.reason === "maybe") tally.perhaps++;
       return;

@@ -55,6 +55,10 @@ function whyText({ paint }: Context, view: WhyView): string {
     text += `${paint.dim("compared")}  with record ${previous.seq}, ${previous.startedAt}\n`;
     text += view.changes.length === 0 ? "  nothing that counts differs\n" : changesText(view.changes, paint);
   }
+  if (view.kept !== undefined) {
+    const { record, at, changes } = view.kept;
+    text += `${paint.dim("kept")}      ${at}, record ${record}: unused inputs changed\n${changesText(changes, paint)}`;
+  }
   if (view.now !== undefined) text += `${paint.dim("now")}       ${oneLine(view.now)}\n`;
   return text;
 }

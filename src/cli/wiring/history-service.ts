@@ -1,6 +1,6 @@
 import { join } from "node:path/posix";
 import { digestOf, parseSha256, parseWorkspacePath, type Sha256, type WorkspacePath } from "../../base/index.ts";
-import { OWN_VARIABLES } from "../../executor/index.ts";
+import { isOwnFile, OWN_VARIABLES } from "../../executor/index.ts";
 import {
   type Answer,
   provShow as askShow,
@@ -17,6 +17,7 @@ import {
   type Origin,
   provSources,
   type ProvNode as RecordedNode,
+  usedBy,
   type WhyBody,
 } from "../../provenance/index.ts";
 import type {
@@ -35,6 +36,7 @@ import type {
 } from "../services.ts";
 import { controlLine } from "./control-line.ts";
 import { openHistory } from "./history.ts";
+import { keptResult } from "./kept-result.ts";
 import type { Machine } from "./machine.ts";
 
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -98,6 +100,7 @@ export async function why(machine: Machine, options: WorkspaceOptions, about: st
     reason: whyText(reason),
     previous: previous && { seq: previous.seq, leaf: previous.leaf, startedAt: iso(previous.record.t0) },
     changes: changeViews(changes),
+    kept: keptResult(history.ledger, execution),
     now: undefined,
   }));
 }
@@ -215,6 +218,7 @@ export async function provShow(machine: Machine, request: ProvRequest): Promise<
   const answer = byBytes?.found ? byBytes : askShow(history, asked);
   return proven(answer, ({ path, digest, making, inputs }) => {
     const { evidence } = making;
+    const used = usedBy(evidence.record, history.ledger);
     return {
       path,
       hash: digest,
@@ -223,7 +227,12 @@ export async function provShow(machine: Machine, request: ProvRequest): Promise<
       recipe: recipeText(history, evidence),
       argv: evidence.listing?.argv ?? [],
       env: evidence.listing?.env ?? [],
-      inputs: inputs.map((input) => ({ path: input.path, hash: input.digest, madeBy: input.madeBy })),
+      inputs: inputs.map((input) => ({
+        path: input.path,
+        hash: input.digest,
+        madeBy: input.madeBy,
+        used: used && (isOwnFile(input.path) || used.has(input.path)),
+      })),
     };
   });
 }

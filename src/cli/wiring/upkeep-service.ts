@@ -8,6 +8,7 @@ import {
   createProcessExecutor,
   createServerExecutor,
   type Executor,
+  pruneAction,
 } from "../../executor/index.ts";
 import {
   otherPins,
@@ -37,6 +38,7 @@ export async function ledgerVerify(
     verdict = await verifyLedger(ledger, {
       signatures: options.signatures,
       lister,
+      pruner: pruneAction,
       pin,
       memory: { pins: otherPins(machine.fs, stateHome, cacheHome, ledger.identity), lastSigned },
       subtrees: () => ledger.keptSubtrees(),

@@ -45,6 +45,8 @@ export interface ActionParts {
   readonly outputs: readonly DeclaredOutput[];
   /** Whether the recipe gives properties. */
   readonly up: boolean;
+  /** Another output: where the recipe says what it read. */
+  readonly depfile?: WorkspacePath | undefined;
   /** Value of the platform property `container-image`: an image, or the host's identity. */
   readonly image: string;
   readonly imageRoot: string | undefined;
@@ -62,6 +64,8 @@ export interface DescribedAction {
   /** As in the Command: from the working directory, sorted. */
   readonly outputPaths: readonly string[];
   readonly recipe: Sha256;
+  /** Outputs that begat asks for to read them itself: no artifacts. */
+  readonly begatsOwn: readonly string[];
   /** The action as `readAction` reads it back from the manifests; symlinks count as inputs, by their target's text. */
   readonly listing: {
     readonly argv: readonly string[];
@@ -126,6 +130,9 @@ export function describeAction(parts: ActionParts): DescribedAction {
     pathVariables.push("BEGAT_UP");
     outputs.push({ path: UP_PATH, kind: "file" });
   }
+  const { depfile } = parts;
+  if (depfile !== undefined && !outputs.some(({ path }) => path === depfile))
+    outputs.push({ path: depfile, kind: "file" });
   const sortedEnv = [...env].sort((a, b) => compareUtf8(a[0], b[0]));
   const argv = [...parts.interpreter, relativeTo(directory, RECIPE_PATH)];
   const platform: [string, string][] = [["container-image", parts.image]];
@@ -164,6 +171,7 @@ export function describeAction(parts: ActionParts): DescribedAction {
     inputCount: inputs.length,
     outputPaths: outputs.map(({ path }) => relativeTo(directory, path)).sort(compareUtf8),
     recipe: recipe.digest.hash,
+    begatsOwn: outputs.slice(parts.outputs.length).map(({ path }) => path),
     listing: {
       argv,
       env: sortedEnv,

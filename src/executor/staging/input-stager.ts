@@ -47,7 +47,7 @@ export interface StagingPlace {
 }
 
 /** All staged files and links have this time: a recipe must not see when it is run. */
-const STAGED_SECONDS = 1;
+export const STAGED_SECONDS = 1;
 /** bubblewrap reads the mount table once per mount: beyond some dozens, copying is quicker. */
 const MOST_BINDS = 64;
 /** Staged between two looks at the event loop; about 5 ms. */
