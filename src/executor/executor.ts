@@ -38,7 +38,8 @@ export interface InputLink {
 
 export interface DeclaredOutput {
   readonly path: WorkspacePath;
-  readonly kind: "file" | "tree";
+  /** `any`: whichever it turns out to be, for actions of others that name their outputs and no more. */
+  readonly kind: "file" | "tree" | "any";
 }
 
 /** One execution of one action. `begat`'s own conveniences are spelled out so that an executor decides nothing. */
@@ -71,6 +72,32 @@ export interface ExecutionRequest {
   readonly resources: Readonly<Record<string, number>>;
   /** Standard input from the terminal and output to it: attribute `interactive`. */
   readonly interactive: boolean;
+  /** For executors that hand it on. */
+  readonly encoded?: EncodedRequest;
+}
+
+/** An action as the messages that its digest is of. */
+export interface EncodedRequest {
+  readonly inputRoot: Digest;
+  readonly platform: readonly (readonly [name: string, value: string])[];
+  /** Action, Command and Directories. */
+  readonly blobs: readonly { readonly hash: Sha256; readonly bytes: Uint8Array }[];
+}
+
+/** What an execution is for: an rnode signs these names (docs/formats.md, "Travails on the wire"). */
+export interface ExecutionPurpose {
+  /** Origin of the ledger. */
+  readonly log: string;
+  readonly build: string;
+  readonly chore: string;
+  readonly dictum: string;
+  readonly attempt: number;
+  readonly version: string;
+  readonly who: string;
+  /** Whether an execution of before will do. */
+  readonly mayBeCached: boolean;
+  /** What it took the last time, milliseconds; `undefined` where nothing is known. */
+  readonly expectedMs: number | undefined;
 }
 
 export type Verdict =
@@ -88,7 +115,7 @@ export type Verdict =
 /** The isolation an execution had: what was measured, not what was asked for. Goes into the travail. */
 export interface Isolation {
   readonly level: IsolationLevel;
-  readonly backend: "bubblewrap" | "docker" | "process" | "server" | "hermetic";
+  readonly backend: "bubblewrap" | "docker" | "process" | "server" | "hermetic" | "remote";
   readonly backendVersion: string;
   readonly namespaces: readonly string[];
   readonly network: "none" | "host";
@@ -140,12 +167,31 @@ export interface ExecutionResult {
   readonly finishedAtMs: number;
   /** Of the recipe alone, milliseconds, monotonic. */
   readonly durationMs: number;
+  /** Absent: executed here. */
+  readonly elsewhere?: Elsewhere;
   /** Of a traced run: each path it looked at once, in the order of the last look. Absent where the trace failed. */
   readonly accesses?: readonly FileAccess[];
   /** Absolute: the build root as the recipe saw it. Absent where that cannot be known. */
   readonly buildRoot?: string;
   /** Where asked for: inputs whose bytes were read. Absent where the file system does not tell. */
   readonly reads?: readonly WorkspacePath[];
+}
+
+/** Of an execution that this machine did not do. */
+export interface Elsewhere {
+  /** The rnode by name, or the endpoint that answered for it. */
+  readonly rnode: string;
+  /** It had been executed before, for somebody. */
+  readonly cached: boolean;
+  /** What the rnode signed, verified; `undefined`: nobody did. */
+  readonly travail: SignedTravail | undefined;
+}
+
+export interface SignedTravail {
+  /** Canonical JSON. */
+  readonly body: Uint8Array;
+  /** Origin of the ledger it was signed for. */
+  readonly log: string;
 }
 
 /** A path that a traced recipe looked at. */
@@ -170,7 +216,13 @@ export type ExecutorErrorCode =
   | "EXECUTOR_INPUT_MISSING"
   | "EXECUTOR_CANCELLED"
   | "EXECUTOR_UNUSABLE"
-  | "EXECUTOR_STAGING_FULL";
+  | "EXECUTOR_STAGING_FULL"
+  /** Of executors elsewhere: not to be reached any more; */
+  | "EXECUTOR_GONE"
+  /** does not take this action, or could not execute it; */
+  | "EXECUTOR_REFUSED"
+  /** gave a result that it does not prove. */
+  | "EXECUTOR_UNTRUSTED";
 
 /** Infrastructure failed before there was a verdict about the recipe. Nothing was recorded, nothing is left behind. */
 export class ExecutorError extends BegatError<ExecutorErrorCode> {
@@ -234,6 +286,8 @@ export interface ExecutionOptions {
   readonly turn?: () => Promise<() => void>;
   /** Runs it under other conditions, which must not matter: another build root, host name, order of staging ... */
   readonly variation?: Variation;
+  /** For executors elsewhere, which need it. */
+  readonly purpose?: ExecutionPurpose;
   /** Runs it traced, to answer `accesses`; it takes about half as long again. Not for interactive recipes. */
   readonly trace?: boolean;
   /** Looks which inputs were read, to answer `reads`. */

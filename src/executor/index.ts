@@ -4,6 +4,7 @@ export * from "./action/read-action.ts";
 export { type BubblewrapExecutorOptions, createBubblewrapExecutor } from "./bubblewrap/bubblewrap-executor.ts";
 export type { DockerImage } from "./docker/docker-client.ts";
 export { createDockerExecutor, type DockerExecutorOptions } from "./docker/docker-executor.ts";
+export { splitStatus } from "./execution-verdict.ts";
 export * from "./executor.ts";
 export { type HostToolsIdentity, hostIdentity } from "./host-identity.ts";
 export { DEFAULT_LIMITS, type ExecutorLimits } from "./limits.ts";

@@ -247,9 +247,9 @@ export class FakeExecutor implements Executor {
       const digest = blobs.write(Buffer.from(own.target));
       return { path, kind: "symlink", digest, executable: false, target: own.target };
     }
-    if (kind === "file") {
+    if (kind === "file" || (kind === "any" && own.kind === "file")) {
       if (own.kind === "directory") return "is a directory, declared as a file";
-      return { path, kind, digest: blobs.write(own.bytes), executable: own.executable };
+      return { path, kind: "file", digest: blobs.write(own.bytes), executable: own.executable };
     }
     if (own.kind === "file") return "is a file, declared as a directory";
     const tree = new TreeBuilder();
@@ -260,7 +260,7 @@ export class FakeExecutor implements Executor {
       else tree.addFile(inside, blobs.write(entry.bytes), entry.executable);
     }
     const { bytes, digest } = encodeTree(tree.build());
-    return { path, kind, digest: blobs.write(bytes, digest), executable: false };
+    return { path, kind: "tree", digest: blobs.write(bytes, digest), executable: false };
   }
 
   #stage(request: ExecutionRequest): Map<string, Buffer> {

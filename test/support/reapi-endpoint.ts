@@ -67,6 +67,10 @@ export async function reapiEndpoint(options: {
   readonly over?: ReapiEndpoint;
   /** Executes too; by the manual clock unless told otherwise. */
   readonly lead?: Leading;
+  /** The action cache; absent: one in memory. */
+  readonly results?: ActionResults;
+  /** Further services, execution among them. */
+  readonly more?: (store: FileBlobStore) => readonly BoundService[];
 }): Promise<ReapiEndpoint> {
   const scratch = scratchDirectory();
   const bulk = new NodeBulkFiles();
@@ -81,7 +85,7 @@ export async function reapiEndpoint(options: {
   const instances = { accepts: (name: string) => ["", "main", "team/one", "team/two"].includes(name) };
   const mayUpdateResults = () => options.mayUpdateResults;
   const streams = new FileBlobStreams(store, new NodeFileStreams());
-  const results = options.lead?.results ?? options.over?.results ?? memoryResults();
+  const results = options.results ?? options.lead?.results ?? options.over?.results ?? memoryResults();
   const ports = { clock, random: new KernelRandom(), files: new NodeFileTree(), log: SILENT_LOG };
   const leader =
     options.lead &&
@@ -98,7 +102,11 @@ export async function reapiEndpoint(options: {
       ports: { ...ports, streams: new NodeFileStreams(), ...options.lead.ports },
     });
   const services: BoundService[] = [
-    capabilitiesService({ instances, mayUpdateResults, execution: leader?.priorities }),
+    capabilitiesService({
+      instances,
+      mayUpdateResults,
+      execution: leader?.priorities ?? (options.more && { minPriority: 0, maxPriority: 0 }),
+    }),
     storageService({ instances, blobs: store }),
     byteStreamService({ instances, blobs: store, streams, clock }),
     actionCacheService({ instances, blobs: store, results, mayUpdateResults }),
@@ -108,7 +116,12 @@ export async function reapiEndpoint(options: {
   const health = new HealthBoard(names);
   const server = await startServer({
     address: "127.0.0.1:0",
-    services: [...services, health.service(), ...reflectionServices([...names, "grpc.health.v1.Health"])],
+    services: [
+      ...services,
+      ...(options.more?.(store) ?? []),
+      health.service(),
+      ...reflectionServices([...names, "grpc.health.v1.Health"]),
+    ],
   });
   return {
     address: `127.0.0.1:${server.port}`,

@@ -147,7 +147,8 @@ export function describeAction(parts: ActionParts): DescribedAction {
     timeoutMs: parts.timeoutMs,
     doNotCache: parts.doNotCache,
   });
-  const manifests = [action, command, ...blobs].map(({ digest, bytes }) => ({ hash: digest.hash, bytes }));
+  const messages = [action, command, ...blobs].map(({ digest, bytes }) => ({ hash: digest.hash, bytes }));
+  const manifests = [...messages];
   if (recipe.digest.hash !== EMPTY_DIGEST.hash) manifests.push({ hash: recipe.digest.hash, bytes: recipe.bytes });
   return {
     request: {
@@ -166,6 +167,7 @@ export function describeAction(parts: ActionParts): DescribedAction {
       timeoutMs: parts.timeoutMs,
       resources: parts.resources,
       interactive: parts.interactive,
+      encoded: { inputRoot: root, platform, blobs: messages },
     },
     inputRoot: root,
     inputCount: inputs.length,

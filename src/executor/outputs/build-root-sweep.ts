@@ -69,7 +69,7 @@ function removeByName(root: string, staged: ReadonlySet<string>, outputs: readon
   }
   try {
     for (const { path, kind } of outputs) {
-      if (kind === "tree") removeTree(`${root}/${path}`);
+      if (kind !== "file") removeTree(`${root}/${path}`);
       else if (!staged.has(path)) unlinkSync(`${root}/${path}`);
     }
     for (let i = paths.length - 1; i >= 0; i--) {
@@ -84,7 +84,7 @@ function removeByName(root: string, staged: ReadonlySet<string>, outputs: readon
 }
 
 const isTree = (path: string, outputs: readonly DeclaredOutput[]): boolean =>
-  outputs.some((output) => output.kind === "tree" && output.path === path);
+  outputs.some((output) => output.kind !== "file" && output.path === path);
 
 function removeKnown(path: string, entry: Dirent): void {
   if (entry.isDirectory()) removeTree(path);

@@ -74,11 +74,11 @@ export class OutputCollector {
       this.#files++;
       return { path, kind: "symlink", digest: this.#blobs.write(Buffer.from(target)), executable: false, target };
     }
-    if (kind === "tree") {
+    if (kind === "tree" || (kind === "any" && stat.isDirectory())) {
       if (!stat.isDirectory()) return this.#reject(path, `is ${kindOf(stat)}, declared as a directory`);
       return this.#collectTree(path);
     }
-    const problem = fileProblem(stat, "declared as a file");
+    const problem = fileProblem(stat, kind === "any" ? "declared as an output" : "declared as a file");
     if (problem !== undefined) return this.#reject(path, problem);
     if (!this.count(stat.size)) return undefined;
     const digest = await this.store(file, stat);
@@ -134,7 +134,7 @@ export class OutputCollector {
     return this.#declared.some(
       (output) =>
         output.path === path ||
-        (output.kind === "tree" && path.startsWith(`${output.path}/`)) ||
+        (output.kind !== "file" && path.startsWith(`${output.path}/`)) ||
         output.path.startsWith(`${path}/`),
     );
   }

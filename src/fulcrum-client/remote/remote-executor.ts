@@ -1,0 +1,313 @@
+import { codeOf, explain, invariant, parseSha256, type Sha256 } from "../../base/index.ts";
+import type { BlobStore } from "../../cache/index.ts";
+import {
+  type Capabilities,
+  type EncodedRequest,
+  type ExecutionOptions,
+  type ExecutionPurpose,
+  type ExecutionRequest,
+  type ExecutionResult,
+  type Executor,
+  ExecutorError,
+  UP_PATH,
+} from "../../executor/index.ts";
+import type { Clock, Random } from "../../ports/index.ts";
+import { farm, reapi, rpc, unpackAny } from "../../protocol/index.ts";
+import { BlobsMissingError, type RemoteBlobs } from "../blobs/index.ts";
+import { isTransient, type RetryPolicy } from "../wire/retry.ts";
+import { RpcError, STATUS_NAMES, statusNumber } from "../wire/rpc-error.ts";
+import { askAbilities, type Endpoint, EndpointError } from "./endpoint.ts";
+import { callExecution } from "./execution-call.ts";
+import type { InputUploads, TravellingImage } from "./input-uploads.ts";
+import { Places } from "./places.ts";
+import { judgeRemote, namedOutputs } from "./remote-outputs.ts";
+import { callMetadata, timesOf, unattested } from "./remote-request.ts";
+import { bringOutputs, type OfferedBlobs, printed } from "./remote-result.ts";
+import type { TravailCheck, TravailVerdict } from "./travail-check.ts";
+
+export interface RemoteExecutorOptions {
+  readonly endpoint: Endpoint;
+  readonly blobs: BlobStore;
+  readonly remote: RemoteBlobs;
+  readonly uploads: InputUploads;
+  /** Where outputs stay that nobody asked for; absent: all are fetched. */
+  readonly offered?: OfferedBlobs;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Executions asked for at once. */
+  readonly slots: number;
+  /** `undefined`: an endpoint that proves nothing; its results are nobody's word but its own, level `none`. */
+  readonly check: TravailCheck | undefined;
+  /** The image that a `container-image` names; `undefined` where it is not one of begat's. */
+  readonly imageOf?: (value: string) => TravellingImage | undefined;
+  readonly retry?: RetryPolicy;
+}
+
+/** Half a minute: a leader that was restarted is back by then, and one that is gone is not waited for any longer. */
+const PATIENCE: RetryPolicy = { attempts: 9, firstDelayMs: 200, maxDelayMs: 5_000 };
+const ABILITIES_TIMEOUT_MS = 20_000;
+/** How often inputs that were evicted between their coming and their use are brought again. */
+const MOST_EVICTIONS = 5;
+
+type Answered =
+  | { readonly done: ExecutionResult }
+  /** It is asked for again: as it is, or without looking for an execution of before. */
+  | { readonly again: "as it is" | "executed anew"; readonly because: string };
+
+/** Executes at an endpoint of the Remote Execution API: a farm, whose rnodes sign, or anybody's, which proves nothing. */
+export class RemoteExecutor implements Executor {
+  readonly name = "remote";
+  readonly slots: number;
+  readonly #options: RemoteExecutorOptions;
+  readonly #places: Places;
+  readonly #closing = new AbortController();
+  #probed: Promise<Capabilities> | undefined;
+
+  constructor(options: RemoteExecutorOptions) {
+    this.#options = options;
+    this.slots = options.slots;
+    this.#places = new Places(options.slots);
+  }
+
+  /** What it can do. The level is that of what nobody signed; signed results say their own. */
+  probe(): Promise<Capabilities> {
+    this.#probed ??= this.#probe();
+    return this.#probed;
+  }
+
+  async #probe(): Promise<Capabilities> {
+    const { endpoint } = this.#options;
+    const isolation = unattested(endpoint.name, "none");
+    const unusable = (finding: string): Capabilities => ({
+      usable: false,
+      findings: [finding],
+      isolation,
+      canaries: [],
+    });
+    try {
+      const abilities = await askAbilities(endpoint, { timeoutMs: ABILITIES_TIMEOUT_MS });
+      if (!abilities.executes) return unusable(`${endpoint.name} executes nothing`);
+      if (!abilities.knowsOutputPaths) return unusable(`${endpoint.name} does not know output_paths (API 2.1)`);
+      return { usable: true, findings: [], isolation, canaries: [] };
+    } catch (error) {
+      if (error instanceof EndpointError) return unusable(explain(error));
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+  }
+
+  async execute(request: ExecutionRequest, options: ExecutionOptions): Promise<ExecutionResult> {
+    const { encoded } = request;
+    const { purpose } = options;
+    invariant(encoded !== undefined && purpose !== undefined, "a remote execution needs its messages and its purpose");
+    invariant(options.trace !== true && options.variation === undefined, "neither traced nor varied elsewhere");
+    const signal = AbortSignal.any([options.signal, this.#closing.signal]);
+    try {
+      signal.throwIfAborted();
+      await this.#places.take(signal);
+      try {
+        return await this.#attempts(request, encoded, purpose, { ...options, signal });
+      } finally {
+        this.#places.give();
+      }
+    } catch (error) {
+      throw this.#failure(request, error, signal);
+    }
+  }
+
+  async #attempts(
+    request: ExecutionRequest,
+    encoded: EncodedRequest,
+    purpose: ExecutionPurpose,
+    options: ExecutionOptions,
+  ): Promise<ExecutionResult> {
+    const { uploads, imageOf, endpoint } = this.#options;
+    const { signal } = options;
+    const image = imageOf?.(encoded.platform.find(([name]) => name === "container-image")?.[1] ?? "");
+    let skipCacheLookup = !purpose.mayBeCached;
+    let endTurn: (() => void) | undefined;
+    try {
+      for (let evictions = 0; ; ) {
+        await uploads.bring(request, encoded, image, signal);
+        endTurn ??= await options.turn?.();
+        signal.throwIfAborted();
+        const answered = await this.#ask(request, purpose, image, skipCacheLookup, options);
+        if ("done" in answered) return answered.done;
+        if (++evictions > MOST_EVICTIONS || (answered.again === "executed anew" && skipCacheLookup)) {
+          throw new ExecutorError("EXECUTOR_REFUSED", `${endpoint.name}: ${answered.because}`);
+        }
+        skipCacheLookup ||= answered.again === "executed anew";
+      }
+    } finally {
+      endTurn?.();
+    }
+  }
+
+  async #ask(
+    request: ExecutionRequest,
+    purpose: ExecutionPurpose,
+    image: TravellingImage | undefined,
+    skipCacheLookup: boolean,
+    options: ExecutionOptions,
+  ): Promise<Answered> {
+    const { endpoint, clock, random, retry = PATIENCE, check } = this.#options;
+    const { signal } = options;
+    const startedAtMs = clock.nowMs();
+    const response = await callExecution(
+      reapi.ExecuteRequest.fromPartial({
+        instanceName: endpoint.instance,
+        actionDigest: request.actionDigest,
+        skipCacheLookup,
+        inlineStdout: true,
+        inlineStderr: true,
+      }),
+      {
+        channel: endpoint.channel,
+        clock,
+        random,
+        retry,
+        signal,
+        metadata: callMetadata(request, purpose, image, check !== undefined),
+      },
+    );
+    const code = response.status?.code ?? 0;
+    const isTimeout = code === statusNumber("DEADLINE_EXCEEDED");
+    if (code !== 0 && !isTimeout) return this.#refusal(response.status as rpc.Status);
+    if (response.result === undefined && !isTimeout) {
+      throw new ExecutorError("EXECUTOR_REFUSED", `${endpoint.name} answered without a result`);
+    }
+    const result = response.result ?? reapi.ActionResult.create();
+    try {
+      return await this.#read(request, purpose, result, response.cachedResult, isTimeout, startedAtMs, options);
+    } catch (error) {
+      // The result is there and its blobs are not: whoever made it makes it again.
+      if (error instanceof BlobsMissingError) return { again: "executed anew", because: explain(error) };
+      if (codeOf(error) === "BLOB_MISMATCH" || codeOf(error) === "PROTOCOL_MALFORMED") {
+        throw new ExecutorError("EXECUTOR_UNTRUSTED", `${endpoint.name} sent other bytes than it named`, {
+          cause: error,
+        });
+      }
+      throw error;
+    }
+  }
+
+  async #read(
+    request: ExecutionRequest,
+    purpose: ExecutionPurpose,
+    result: reapi.ActionResult,
+    cached: boolean,
+    isTimeout: boolean,
+    startedAtMs: number,
+    { signal, onOutput }: ExecutionOptions,
+  ): Promise<Answered> {
+    const { endpoint, clock, blobs, remote, offered, check, uploads } = this.#options;
+    const rooms = { remote, blobs, offered };
+    const named = namedOutputs(result, request.directory, request.outputs);
+    const stdout = await printed(result.stdoutRaw, result.stdoutDigest, rooms, signal);
+    const stderr = await printed(result.stderrRaw, result.stderrDigest, rooms, signal);
+    const timedOutAfterMs = isTimeout ? request.timeoutMs : undefined;
+    const judged = judgeRemote(result, named, timedOutAfterMs);
+    const details = result.executionMetadata?.auxiliaryMetadata ?? [];
+    const travail = check === undefined ? undefined : unpackAny(details, "radix.farm.v1.Travail", farm.Travail);
+    const { observations } = travail ?? {};
+    const outputs = await bringOutputs(named.outputs, rooms, travail !== undefined, signal);
+    if (check !== undefined) uploads.know(outputs.map(({ digest }) => digest));
+    const up = outputs.find(({ path }) => path === UP_PATH);
+    const common = {
+      exitCode: judged.exitCode,
+      signal: observations?.signal || judged.signal,
+      outputs,
+      stdout: stdout.bytes,
+      stderr: stderr.bytes,
+      stdoutBytes: observations?.stdoutBytes || stdout.bytes.length,
+      stderrBytes: observations?.stderrBytes || stderr.bytes.length,
+      undeclared: observations?.undeclared ?? [],
+    };
+    onOutput?.("stdout", stdout.bytes);
+    onOutput?.("stderr", stderr.bytes);
+    if (check === undefined) {
+      const times = timesOf(result, startedAtMs, clock.nowMs());
+      const isolation = unattested(endpoint.name, request.network);
+      const elsewhere = { rnode: endpoint.name, cached, travail: undefined };
+      const kept = judged.verdict === "output-rejected" ? [] : outputs;
+      return { done: { ...common, ...judged, ...times, outputs: kept, limitEvents: [], isolation, elsewhere } };
+    }
+    const verdict: TravailVerdict =
+      travail === undefined
+        ? { ok: false, because: "it came without a travail", again: false }
+        : await check({
+            request,
+            purpose,
+            travail,
+            cached,
+            outputs,
+            exitCode: result.exitCode,
+            stdout: stdout.digest,
+            stderr: stderr.digest,
+            properties: up === undefined ? undefined : blobs.read(up.digest).toString(),
+          });
+    if (!verdict.ok) {
+      if (verdict.again) return { again: "executed anew", because: verdict.because };
+      throw new ExecutorError(
+        "EXECUTOR_UNTRUSTED",
+        `the result of ${request.label} proves nothing: ${verdict.because}`,
+      );
+    }
+    const { rnode, isCacheable, travail: signed, ...facts } = verdict.facts;
+    const [missing] = named.missing;
+    if (facts.verdict === "ok" && missing !== undefined) {
+      throw new ExecutorError(
+        "EXECUTOR_UNTRUSTED",
+        `rnode ${rnode} says that all went well, and output ${missing} is missing`,
+      );
+    }
+    // An action does not say which output is to be a directory, so no rnode can know.
+    const isOther = facts.verdict === "ok" && named.rejected.length > 0;
+    const limitEvents = (observations?.limits ?? []).map(({ limit, allowed, seen }) => ({ limit, allowed, seen }));
+    const isSignalled = facts.verdict === "signal" || facts.verdict === "timeout";
+    return {
+      done: {
+        ...common,
+        ...facts,
+        ...(isOther ? { verdict: "output-rejected" as const, detail: named.rejected.join("; "), outputs: [] } : {}),
+        exitCode: isSignalled ? undefined : common.exitCode,
+        limitEvents: isCacheable ? [] : limitEvents,
+        elsewhere: { rnode, cached, travail: isOther ? undefined : signed },
+      },
+    };
+  }
+
+  /** What the server would not or could not execute. */
+  #refusal(status: rpc.Status): Answered {
+    const { endpoint, uploads } = this.#options;
+    const failure = unpackAny(status.details, "google.rpc.PreconditionFailure", rpc.PreconditionFailure);
+    const missing = (failure?.violations ?? []).filter(({ type }) => type === "MISSING");
+    const text = status.message || (STATUS_NAMES[status.code] ?? String(status.code));
+    if (missing.length > 0) {
+      uploads.forget(missing.map(({ subject }) => hashIn(subject)).filter((hash) => hash !== undefined));
+      return { again: "as it is", because: text };
+    }
+    throw new ExecutorError("EXECUTOR_REFUSED", `${endpoint.name}: ${text}`);
+  }
+
+  #failure(request: ExecutionRequest, error: unknown, signal: AbortSignal): unknown {
+    if (signal.aborted) return new ExecutorError("EXECUTOR_CANCELLED", `${request.label} was cancelled`);
+    const { name } = this.#options.endpoint;
+    if (isTransient(error) || (error instanceof RpcError && error.status === "DEADLINE_EXCEEDED")) {
+      return new ExecutorError("EXECUTOR_GONE", `${name} does not answer any more`, { cause: error });
+    }
+    if (!(error instanceof RpcError)) return error;
+    const isLocked = error.status === "UNAUTHENTICATED" || error.status === "PERMISSION_DENIED";
+    return new ExecutorError(isLocked ? "EXECUTOR_GONE" : "EXECUTOR_REFUSED", `${name} refuses ${request.label}`, {
+      cause: error,
+    });
+  }
+}
+
+/** `blobs/HASH/SIZE`. */
+function hashIn(subject: string): Sha256 | undefined {
+  return parseSha256(subject.split("/").at(-2) ?? "");
+}
