@@ -43,7 +43,7 @@ export class ExecutionClient {
     const command = reapi.Command.fromPartial({ arguments: ["make", word], outputPaths: [...outputs] });
     const commandDigest = await this.reapi.upload(reapi.Command.encode(command).finish());
     const inputRootDigest = await this.reapi.upload("");
-    const action = reapi.Action.fromPartial({ commandDigest, inputRootDigest, ...given });
+    const action = reapi.Action.fromPartial({ commandDigest, inputRootDigest, ...given } as reapi.Action);
     return this.reapi.upload(reapi.Action.encode(action).finish());
   }
 

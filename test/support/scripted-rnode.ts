@@ -39,6 +39,20 @@ export class ScriptedRnode {
     return (await this.next("welcome")) as farm.Welcome;
   }
 
+  /** Connects where it is not let in; rejects with why. */
+  async refusal(address: string, hello: Partial<farm.Hello> = {}): Promise<void> {
+    const channel = await openChannel({ address });
+    const given = { name: this.name, bootId: `${this.name} boot 1`, slots: 1, ...hello };
+    async function* said(): AsyncGenerator<farm.WorkerMessage> {
+      yield { message: { $case: "hello", value: farm.Hello.fromPartial(given) } };
+    }
+    try {
+      for await (const _ of channel.client(farm.LeaseDefinition).work(said())) return;
+    } finally {
+      channel.close();
+    }
+  }
+
   say(message: Said): void {
     this.#outgoing.push(message);
     this.#wake();

@@ -259,7 +259,7 @@ export class Executions {
           $case: "acknowledged",
           value: { leaseId: effect.lease, counted: effect.isCounted },
         });
-        this.#assigned.delete(effect.lease);
+        if (!this.state.leases.has(effect.lease)) this.#assigned.delete(effect.lease);
         break;
       case "stage":
         this.operations.get(effect.execution)?.setStage(effect.stage, this.wallMs);

@@ -100,7 +100,7 @@ function blobsOf(result: reapi.ActionResult): SizedBlob[] {
 }
 
 /** The same for results that nobody could tell apart by what was made: what was printed, and when, is left out. */
-function outcomeText(result: reapi.ActionResult, status: number): string {
+export function outcomeText(result: reapi.ActionResult, status: number): string {
   const { outputFiles, outputDirectories, outputSymlinks, outputFileSymlinks, outputDirectorySymlinks, exitCode } =
     result;
   const bare = reapi.ActionResult.fromPartial({

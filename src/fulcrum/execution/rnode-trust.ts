@@ -10,8 +10,9 @@ export interface AssignedWork {
 }
 
 export type Belief =
-  /** `isCacheable` as who vouches for the result says. */
-  { readonly holds: true; readonly isCacheable: boolean } | { readonly holds: false; readonly because: string };
+  /** `isCacheable` as who vouches for the result says; `isRevoked` is asked again whenever the result is used again. */
+  | { readonly holds: true; readonly isCacheable: boolean; readonly isRevoked: () => boolean }
+  | { readonly holds: false; readonly because: string };
 
 /** How far rnodes are believed. */
 export interface RnodeTrust {
@@ -22,4 +23,7 @@ export interface RnodeTrust {
 }
 
 /** For tests, and a farm of one machine: whoever can connect is believed. */
-export const BELIEVED: RnodeTrust = { nameOf: () => undefined, belief: () => ({ holds: true, isCacheable: true }) };
+export const BELIEVED: RnodeTrust = {
+  nameOf: () => undefined,
+  belief: () => ({ holds: true, isCacheable: true, isRevoked: () => false }),
+};

@@ -60,7 +60,11 @@ export function signedTrust(options: SignedTrustOptions): RnodeTrust {
       actionProblem(work.action, listed, travail.log, body, endorsement) ??
       resultProblem(result, body, listed.listing.directory);
     return problem === undefined
-      ? { holds: true, isCacheable: body.kind === "exec" && body.cacheable }
+      ? {
+          holds: true,
+          isCacheable: body.kind === "exec" && body.cacheable,
+          isRevoked: () => isRevoked(endorsement.enrolment),
+        }
       : disbelief(problem);
   }
 

@@ -1,0 +1,193 @@
+import { expect, test } from "vitest";
+import type { farm } from "../../../src/protocol/index.ts";
+import { endFarmsAfterEach, leadingFarm } from "../../support/leading.ts";
+import { statusOfCall } from "../../support/reapi-client.ts";
+import { failure, ScriptedRnode, success } from "../../support/scripted-rnode.ts";
+
+endFarmsAfterEach();
+
+type Farm = Awaited<ReturnType<typeof leadingFarm>>;
+
+async function begun(lead: Parameters<typeof leadingFarm>[0] = {}, hello: Parameters<Farm["rnode"]>[1] = {}) {
+  const made = await leadingFarm(lead);
+  const worker = await made.rnode("r1", hello);
+  const execution = made.client.execute(await made.client.action());
+  return { ...made, worker, execution, assign: await worker.next("assign") };
+}
+
+const held = ({ leaseId, fence, key, actionDigest }: farm.Assign): farm.HeldLease => ({
+  leaseId,
+  fence,
+  key,
+  actionDigest,
+});
+
+/** Lets time pass while these rnodes say their beats. */
+async function pass(endpoint: Farm["endpoint"], ms: number, beating: readonly ScriptedRnode[]): Promise<void> {
+  for (let gone = 0; gone < ms; gone += 3_000) {
+    await endpoint.clock.advance(Math.min(3_000, ms - gone));
+    for (const rnode of beating) rnode.beat();
+    for (const rnode of beating) await rnode.next("renewed");
+  }
+}
+
+test("an rnode is told how long leases live, and which live on", async () => {
+  const { endpoint, client } = await leadingFarm();
+  const worker = new ScriptedRnode("r1");
+  const { leaderBoot, ...welcome } = await worker.connect(endpoint.address);
+  expect(welcome).toEqual({ leaseMs: 15_000, heartbeatMs: 3_000 });
+  expect(leaderBoot).toMatch(/^[0-9a-f]{16}$/);
+  const execution = client.execute(await client.action());
+  const assign = await worker.next("assign");
+  expect(assign).toMatchObject({ heard: 0, hedge: false, probe: false, context: { log: "ledger.test", attempt: 1 } });
+  worker.beat();
+  expect(await worker.next("renewed")).toEqual({ sequence: 1, leases: [assign.leaseId] });
+  worker.beat(["L999"]);
+  expect(await worker.next("cancel")).toEqual({ leaseId: "L999", reason: "stale" });
+  expect(await worker.next("renewed")).toEqual({ sequence: 2, leases: [] });
+  worker.result(assign, success());
+  await execution.response;
+  worker.close();
+});
+
+test("a result that comes twice counts once and is acknowledged twice", async () => {
+  const { worker, execution, assign, client } = await begun();
+  worker.result(assign, success());
+  worker.result(assign, success());
+  for (let i = 0; i < 2; i++)
+    expect(await worker.next("acknowledged")).toEqual({ leaseId: assign.leaseId, counted: true });
+  expect((await execution.response).result?.exitCode).toBe(0);
+  const { decisions } = await client.control.describe({ name: await execution.name });
+  expect(decisions.filter(({ text }) => text.includes("counts"))).toHaveLength(1);
+});
+
+test("a result that comes before its own acceptance counts", async () => {
+  const { worker, execution, assign } = await begun();
+  worker.result(assign, success());
+  worker.accept(assign);
+  expect((await execution.response).result?.exitCode).toBe(0);
+});
+
+test("a result under another fence counts for nothing", async () => {
+  const { worker, execution, assign } = await begun();
+  worker.result({ ...assign, fence: assign.fence - 1 }, success());
+  expect(await worker.next("acknowledged")).toEqual({ leaseId: assign.leaseId, counted: false });
+  worker.result(assign, success());
+  expect((await execution.response).result?.exitCode).toBe(0);
+});
+
+test("an assignment that was lost on the way is sent again, under the same lease", async () => {
+  const { worker, execution, assign, endpoint } = await begun();
+  await endpoint.clock.advance(3_500);
+  worker.beat([]);
+  expect(await worker.next("assign")).toMatchObject({ leaseId: assign.leaseId, fence: assign.fence });
+  worker.result(assign, success());
+  expect((await execution.response).result?.exitCode).toBe(0);
+});
+
+test("an rnode that comes back with what it holds goes on with it", async () => {
+  const { worker, execution, assign, endpoint } = await begun();
+  worker.accept(assign);
+  worker.close();
+  await worker.connect(endpoint.address, { held: [held(assign)] });
+  worker.result(assign, success());
+  expect(await worker.next("acknowledged")).toMatchObject({ counted: true });
+  expect((await execution.response).result?.exitCode).toBe(0);
+  expect(worker.heard.filter(({ $case }) => $case === "assign")).toEqual([]);
+});
+
+test("an rnode that comes back without it gets it again", async () => {
+  const { worker, execution, assign, endpoint } = await begun();
+  worker.close();
+  await worker.connect(endpoint.address);
+  const again = await worker.next("assign");
+  expect(again.fence).toBeGreaterThan(assign.fence);
+  worker.result(again, success());
+  expect((await execution.response).result?.exitCode).toBe(0);
+});
+
+test("a second stream of an rnode replaces the first, whose end is then no news", async () => {
+  const { worker, execution, endpoint, assign } = await begun();
+  const other = new ScriptedRnode("r1");
+  await other.connect(endpoint.address, { held: [held(assign)] });
+  worker.close();
+  other.result(assign, success());
+  expect((await execution.response).result?.exitCode).toBe(0);
+  other.close();
+});
+
+test("what a silent rnode holds is begun elsewhere too, and the first result wins", async () => {
+  const { worker, execution, assign, endpoint, rnode } = await begun();
+  worker.accept(assign);
+  const other = await rnode("r2");
+  await pass(endpoint, 9_500, [other]);
+  const again = await other.next("assign");
+  expect([again.key, again.fence > assign.fence]).toEqual([assign.key, true]);
+  other.result(again, success());
+  expect((await execution.response).result?.executionMetadata?.worker).toBe("r2");
+  expect(await worker.next("cancel")).toEqual({ leaseId: assign.leaseId, reason: "superseded" });
+  // Too late, and only compared.
+  worker.result(assign, success());
+  expect(await worker.next("acknowledged")).toEqual({ leaseId: assign.leaseId, counted: false });
+});
+
+test("what must not run twice waits until a lost rnode must have stopped it", async () => {
+  const { client, rnode, endpoint } = await leadingFarm();
+  const [worker, other] = [await rnode("r1"), await rnode("r2")];
+  const execution = client.execute(await client.action({ doNotCache: true }));
+  const assign = await worker.next("assign");
+  worker.accept(assign);
+  worker.close();
+  await pass(endpoint, 12_000, [other]);
+  expect(other.heard.filter(({ $case }) => $case === "assign")).toEqual([]);
+  await pass(endpoint, 6_000, [other]);
+  other.result(await other.next("assign"), success());
+  expect((await execution.response).result?.executionMetadata?.worker).toBe("r2");
+});
+
+test("a draining rnode ends what it has and gets no more", async () => {
+  const { client, worker, execution, assign } = await begun({}, { slots: 2 });
+  worker.accept(assign);
+  worker.say({ $case: "draining", value: {} });
+  while ((await client.status.get({})).nodes[0]?.state !== "draining");
+  const second = client.execute(await client.action());
+  const described = await client.control.describe({ name: await second.name });
+  expect(described.execution?.reason).toBe("pending because rnode r1 takes no more work: draining");
+  worker.result(assign, success());
+  expect((await execution.response).result?.exitCode).toBe(0);
+  expect(worker.heard.filter(({ $case }) => $case === "assign")).toEqual([]);
+  second.drop();
+  await expect(second.response).rejects.toThrow();
+});
+
+test("an rnode that fails again and again gets only a probe, after a while", async () => {
+  const { client, rnode, endpoint } = await leadingFarm();
+  const worker = await rnode("r1");
+  const execution = client.execute(await client.action());
+  for (let i = 0; i < 2; i++) worker.result(await worker.next("assign"), failure(8, "no space left"));
+  worker.result(await worker.next("assign"), failure(8, "no space left"));
+  expect((await execution.response).status?.code).toBe(13);
+  const second = client.execute(await client.action());
+  const described = await client.control.describe({ name: await second.name });
+  expect(described.execution?.reason).toBe("pending because rnode r1 failed too often; next probe in 30 s");
+  await pass(endpoint, 31_000, [worker]);
+  const probe = await worker.next("assign");
+  expect(probe.probe).toBe(true);
+  worker.result(probe, success());
+  expect((await second.response).result?.exitCode).toBe(0);
+  expect((await client.status.get({})).nodes[0]?.state).toBe("ready");
+});
+
+const refused: readonly (readonly [what: string, hello: Parameters<ScriptedRnode["connect"]>[1], status: string])[] = [
+  ["no name", { name: "" }, "INVALID_ARGUMENT"],
+  ["no boot", { bootId: "" }, "INVALID_ARGUMENT"],
+  ["no slots", { slots: 0 }, "INVALID_ARGUMENT"],
+  ["another's name", { name: "somebody" }, "PERMISSION_DENIED"],
+];
+test.each(refused)("an rnode with %s is not let in", async (_what, hello, status) => {
+  const trust = () => ({ nameOf: () => "r1", belief: () => ({ holds: false, because: "" }) as const });
+  const { endpoint } = await leadingFarm({ trust });
+  const worker = new ScriptedRnode("r1");
+  const given = hello?.name === "" ? { ...hello, name: "" } : hello;
+  expect(await statusOfCall(worker.refusal(endpoint.address, given))).toBe(status);
+});
