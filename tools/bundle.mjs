@@ -7,6 +7,7 @@
 // main-<hash>.cjs       everything but the live view
 // main-<hash>.cache     V8's code cache of it, for this Node only; begat works without it
 // begat-spawn-server    native/, where it could be built (build/native)
+// offline.html          the page that checks proofs in a browser (tools/offline-page.mjs)
 // live-<hash>.mjs       the live view with Ink and React, loaded when a terminal wants it
 // *.map                 source maps, read by nobody unless Node is told to
 //
@@ -23,6 +24,7 @@ import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
+import { offlinePage } from "./offline-page.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values: options } = parseArgs({
@@ -181,6 +183,7 @@ for (const { name, code, map } of parts) {
   place(name, code);
   place(`${name}.map`, map);
 }
+place("offline.html", await offlinePage(version));
 place("begat.cjs", loader);
 placeSpawnServer();
 

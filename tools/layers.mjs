@@ -25,7 +25,7 @@ export const rooms = {
     imports: ["base", "ports", "protocol", "cache", "executor", "provenance", "hermetic", "fulcrum-client"],
     packages: ["@grpc/grpc-js", "@peculiar/x509"],
   },
-  console: { imports: ["base", "ports", "protocol", "provenance"] },
+  console: { imports: ["base", "ports", "protocol", "provenance"], packages: ["@noble/hashes"] },
   platform: { imports: ["base", "ports"], packages: ["chokidar"] },
   cli: { imports: "*", packages: ["ink", "react"] },
   daemons: { imports: "*" },

@@ -1,3 +1,5 @@
+import type { ProofFacts } from "../provenance/index.ts";
+
 /** What `prov prove` is asked for. */
 export interface ProveRequest {
   /** Absolute; paths are taken from there. */
@@ -42,37 +44,24 @@ export interface VerifyView {
   /** What is wrong; empty where it holds. */
   readonly problems: readonly string[];
   /** Absent where nothing is shown. */
-  readonly shown:
-    | {
-        readonly path: string;
-        readonly sha256: string;
-        readonly chore: string;
-        readonly command: readonly string[];
-        readonly image: string;
-        readonly inputs: number;
-        readonly builder: string;
-        readonly level: string;
-        readonly complete: boolean;
-        readonly rnode: string;
-        readonly startedOn: string;
-        readonly finishedOn: string;
-        readonly ledger: string;
-        readonly origin: string;
-        readonly size: number;
-        readonly seq: number;
-        readonly leaf: string;
-        readonly signer: readonly string[];
-        readonly log: readonly string[];
-        readonly witnesses: readonly string[];
-        readonly agreeing: number;
-      }
-    | undefined;
+  readonly shown: ProofFacts | undefined;
   readonly vouchedBy: "policy" | "own ledger" | "bundle keys" | undefined;
   /** The summary that was written, and the key that signed it; `undefined` for one without a signature. */
   readonly vsa: { readonly path: string; readonly signedBy: string | undefined } | undefined;
 }
 
+/** The page that checks proofs in a browser, as it was written. */
+export interface PageView {
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  /** Of begat: the same version writes the same bytes. */
+  readonly version: string;
+}
+
 export interface ProofServices {
   prove(request: ProveRequest): Promise<ProveView>;
+  /** @param output Absolute. */
+  verifyPage(output: string): Promise<PageView>;
   verify(request: VerifyRequest): Promise<VerifyView>;
 }

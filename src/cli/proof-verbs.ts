@@ -7,7 +7,7 @@ export const PROOF_VERBS = {
     summary: "write a proof of an artifact that others can check",
     usage: "ARTIFACT -o DIR",
     text: [
-      "ARTIFACT is a path, a SHA-256, or the number of a record. DIR gets one file for `begat verify`, the same facts for openssl, signify, minisign, Go, Sigstore and in-toto, and a README with their commands.",
+      "ARTIFACT is a path, a SHA-256, or the number of a record. DIR gets one file for `begat verify`, a page that checks it in a browser, the same facts for openssl, signify, minisign, Go, Sigstore and in-toto, and a README with their commands.",
       "The attestation gets a leaf of its own in the ledger, once, and a checkpoint is signed.",
     ],
     options: [
@@ -22,7 +22,7 @@ export const PROOF_VERBS = {
   },
   verify: {
     summary: "check an artifact by its proof; needs no ledger",
-    usage: "PROOF ARTIFACT",
+    usage: "PROOF ARTIFACT | --page FILE",
     text: [
       "PROOF is a `.proof` file or the directory `begat prov prove` wrote. Works offline, without a checkout.",
       "A proof shows what a ledger says. Whether that ledger and its keys are to be believed, a policy says (docs/formats.md, Policies), or this user's own pin of the ledger; else nothing is proven, unless --trust-bundle-keys asks for it.",
@@ -36,14 +36,21 @@ export const PROOF_VERBS = {
         value: "FILE",
         text: "write a SLSA verification summary, signed by this user's key",
       },
+      {
+        name: "page",
+        kind: "text",
+        value: "FILE",
+        text: "write the page that checks proofs in a browser, offline",
+      },
       ...OPTIONS.json,
       ...OPTIONS.every,
     ],
-    words: { least: 2, most: 2, what: "PROOF and ARTIFACT" },
+    words: { least: 0, most: 2, what: "PROOF and ARTIFACT" },
     overrides: false,
     examples: [
       ["begat verify prog.proof prog --policy release.policy", ""],
       ["begat verify prog-proof/ prog --trust-bundle-keys", "trust at first use"],
+      ["begat verify --page check.html", "for those without begat"],
     ],
     verifies: true,
   },

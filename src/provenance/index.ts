@@ -30,6 +30,7 @@ export * from "./pin.ts";
 export * from "./proof/export-proof.ts";
 export * from "./proof/key-records.ts";
 export * from "./proof/node-crypto.ts";
+export * from "./proof/proof-facts.ts";
 export * from "./proof/verify-bundle.ts";
 export type { ProofCrypto } from "./proof/verify-bytes.ts";
 export * from "./proof/verify-policy.ts";

@@ -56,7 +56,9 @@ const VERIFIED: VerifyView = {
 const UNKNOWN: VerifyView = {
   ...VERIFIED,
   verdict: "not proven",
-  problems: ["nobody vouches for the keys of ledger bbbbbbbbbbbb: no policy names it, and it is not this user's"],
+  problems: [
+    "nobody vouches for the keys of ledger bbbbbbbbbbbb: no policy names it, and it is none that is known here",
+  ],
   shown: { ...VERIFIED.shown!, complete: false, signer: ["e".repeat(64)], witnesses: [], agreeing: 1 },
   vouchedBy: undefined,
   vsa: undefined,
@@ -104,6 +106,18 @@ describe("answers about proofs", () => {
     for (const line of ["prov prove x", "verify x", "verify x y z", "verify x y --policy p --trust-bundle-keys"]) {
       expect((await run(line, {})).exitCode, line).toBe(2);
     }
+  });
+
+  it("writes the page, and checks nothing in the same breath", async () => {
+    const verifyPage = async (path: string) => ({ path, sha256: "a".repeat(64), bytes: 95_000, version: "1.2.3" });
+    const ran = await run("verify -C /there --page check.html", { verifyPage });
+    expect(ran).toEqual({
+      exitCode: 0,
+      said: `page     /there/check.html, 92.8 KiB, the same bytes from every begat 1.2.3\nsha256   ${"a".repeat(64)}\n`,
+    });
+    const json = await run("verify --page x --json", { verifyPage });
+    expect(JSON.parse(json.said)).toMatchObject({ v: 1, bytes: 95_000 });
+    expect((await run("verify a b --page x", { verifyPage })).exitCode).toBe(2);
   });
 
   it("takes paths from where -C says", async () => {

@@ -76,6 +76,16 @@ describe("a proof given away", () => {
     expect(existsSync(join(stranger.state, "ledger.db"))).toBe(false);
   });
 
+  test("comes with a page to check it in a browser, the same that anybody's begat writes", async () => {
+    const directory = await exported("obj/a.o", "page");
+    const page = readFileSync(join(directory, "offline.html"));
+    expect((await other.begat(["verify", "--page", "check.html"])).status).toBe(0);
+    expect(other.read("check.html")).toBe(page.toString());
+    const sha256 = createHash("sha256").update(page).digest("hex");
+    expect(readFileSync(join(directory, "README.md"), "utf8")).toContain(`${sha256}  offline.html`);
+    expect(page.toString()).toContain("default-src 'none'");
+  });
+
   test("is refused when it or the artifact is another, with the exit code that says so", async () => {
     const directory = await exported("obj/a.o", "refused");
     const proof = join(directory, "a.o.proof");

@@ -1,4 +1,5 @@
 import { resolve } from "node:path/posix";
+import { factLines } from "../../provenance/index.ts";
 import { answer, type Context, directoryOf } from "../context.ts";
 import { EXIT, UsageError } from "../exit-code.ts";
 import type { ProveView, VerifyView } from "../proof-services.ts";
@@ -36,6 +37,9 @@ const CODES = {
 export async function verify(context: Context): Promise<number> {
   const { flags, words } = context.args;
   const directory = directoryOf(context);
+  const page = flags.text("page");
+  if (page !== undefined) return verifyPage(context, resolve(directory, page));
+  if (words.length < 2) throw new UsageError("begat verify needs PROOF and ARTIFACT", { verb: "verify" });
   const at = (path: string | undefined) => (path === undefined ? undefined : resolve(directory, path));
   if (flags.has("trust-bundle-keys") && flags.has("policy")) {
     throw new UsageError("--policy says whom to believe; --trust-bundle-keys believes anybody", { verb: "verify" });
@@ -52,32 +56,27 @@ export async function verify(context: Context): Promise<number> {
   return CODES[view.verdict];
 }
 
+async function verifyPage(context: Context, output: string): Promise<number> {
+  if (context.args.words.length > 0) {
+    throw new UsageError("--page writes the page and checks nothing itself", { verb: "verify" });
+  }
+  const services = await context.services();
+  const view = await services.verifyPage(output);
+  answer(context, view, () => {
+    const { paint } = context;
+    const what = `${formatSize(view.bytes)}, the same bytes from every begat ${view.version}`;
+    return `${paint.dim("page")}     ${oneLine(view.path)}, ${what}\n${paint.dim("sha256")}   ${view.sha256}\n`;
+  });
+  return EXIT.ok;
+}
+
 function verifyText({ paint }: Context, view: VerifyView): string {
   const { verdict, problems, shown, vouchedBy, vsa } = view;
   const colour = verdict === "holds" ? paint.green : verdict === "not proven" ? paint.yellow : paint.red;
   let text = `${colour(paint.bold(verdict.toUpperCase()))}\n`;
   for (const problem of problems) text += `  ${oneLine(problem)}\n`;
   if (shown !== undefined) {
-    const complete = shown.complete ? "complete: the sandbox enforced it" : "not known to be complete";
-    const facts: [string, string][] = [
-      ["artifact", `${shown.path}  ${shown.sha256}`],
-      ["chore", shown.chore],
-      ["command", shown.command.join(" ")],
-      ["when", `${shown.startedOn} to ${shown.finishedOn}, by its rnode's clock`],
-      ["builder", `${shown.builder}, rnode ${shown.rnode}`],
-      ["image", shown.image],
-      ["inputs", `${counted(shown.inputs, "file")}, ${complete}`],
-      ["signed by", `rnode key ${shown.signer[0]}`],
-      ["endorsed", shown.signer.length > 1 ? `by key ${shown.signer[1]}` : "by the ledger's first record"],
-      ["ledger", `${shown.ledger}, record ${shown.seq} of ${shown.size}`],
-      ["log key", shown.log.join(", ")],
-      [
-        "witnesses",
-        shown.witnesses.length === 0 ? "unwitnessed: none that a policy names" : shown.witnesses.join(", "),
-      ],
-      ["results", agreementText(shown.agreeing)],
-      ["believed", BELIEVED[vouchedBy ?? "nobody"]],
-    ];
+    const facts = [...factLines(shown), ["believed", BELIEVED[vouchedBy ?? "nobody"]]] as const;
     for (const [name, value] of facts) text += `${paint.dim(name.padEnd(9))}  ${oneLine(value)}\n`;
   }
   if (vsa !== undefined) {
@@ -93,10 +92,3 @@ const BELIEVED = {
   "bundle keys": "because you asked to trust the keys in the proof",
   nobody: "by nobody yet: name the ledger in a policy, or compare its keys and use --trust-bundle-keys",
 } as const;
-
-const agreementText = (agreeing: number): string =>
-  agreeing === 0
-    ? "executed again with another result"
-    : agreeing === 1
-      ? "executed once; never challenged"
-      : `${agreeing} executions gave these bytes`;

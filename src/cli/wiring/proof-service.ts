@@ -1,5 +1,5 @@
 import { join } from "node:path/posix";
-import { BegatError, digestOf, type Sha256 } from "../../base/index.ts";
+import { BegatError, digestOf, type Sha256, sha256 } from "../../base/index.ts";
 import {
   type ControlRecord,
   type ExportRequest,
@@ -15,6 +15,7 @@ import {
   type ProofPolicy,
   type ProofVerdict,
   parseNote,
+  proofFacts,
   readKeyHistory,
   readPin,
   readPolicy,
@@ -26,10 +27,11 @@ import {
   verificationSummary,
   verifyProof,
 } from "../../provenance/index.ts";
-import type { ProveRequest, ProveView, VerifyRequest, VerifyView } from "../proof-services.ts";
+import type { PageView, ProveRequest, ProveView, VerifyRequest, VerifyView } from "../proof-services.ts";
 import { openHistory } from "./history.ts";
 import { artifactQuery } from "./history-service.ts";
 import type { Machine } from "./machine.ts";
+import { offlinePage, PageError } from "./offline-page.ts";
 import { lister } from "./records.ts";
 
 export class ProveError extends BegatError<
@@ -56,6 +58,7 @@ export async function prove(machine: Machine, request: ProveRequest): Promise<Pr
     rnodeKey: key,
     log: ledger.signer("log"),
     rnode: rnodeSigner(ledger, record.key),
+    page: offlinePage(machine),
     ...aboutKeys(history, record.key, evidence.seq, record.action),
   } satisfies ExportRequest);
   // Nobody is given what does not hold: not even after a mistake in begat.
@@ -202,6 +205,18 @@ export async function verify(machine: Machine, request: VerifyRequest): Promise<
   return { ...view, vsa: { path: vsa, signedBy: signer?.key } };
 }
 
+/** Writes the page that checks proofs in a browser: the same bytes for everybody who has this begat. */
+export async function verifyPage(machine: Machine, output: string): Promise<PageView> {
+  const page = offlinePage(machine);
+  if (page === undefined) {
+    throw new PageError("PAGE_MISSING", "this begat runs from its sources, without the page that its bundle has", {
+      hint: "npm run build makes the bundle",
+    });
+  }
+  machine.fs.replaceFile(output, page);
+  return { path: output, sha256: sha256(page), bytes: page.length, version: machine.host.version.version };
+}
+
 /** A proof's bytes: of the file, or of the only `.proof` in the directory. */
 function readBundle({ fs }: Machine, path: string): Buffer {
   const stat = fs.stat(path);
@@ -247,11 +262,10 @@ function viewOf(verdict: ProofVerdict): VerifyView {
     };
   }
   const { shown, vouchedBy, problems } = verdict;
-  const { artifact, inputs, outputs: _outputs, dictum: _dictum, root: _root, ...rest } = shown;
   return {
     verdict: verdict.verdict,
     problems,
-    shown: { ...rest, path: artifact.path, sha256: artifact.sha256, inputs: inputs.length },
+    shown: proofFacts(shown),
     vouchedBy,
     vsa: undefined,
   };

@@ -1,5 +1,5 @@
 import { base64Of, bytesOfBase64 } from "../tree/byte-text.ts";
-import { verifyEd25519 } from "../tree/cryptography.ts";
+import { verifyEd25519 } from "../tree/ed25519.ts";
 import { cosignedBytes, parseCosignature } from "./cosignature.ts";
 import { isNoteName, NOTE_KEY, NoteError, type NoteVerifier, noteKeyId } from "./note.ts";
 
@@ -36,16 +36,21 @@ export function parseVkey(text: string): Vkey {
   return key;
 }
 
-/**
- * What checks lines of `key`: Ed25519 over the text (type 1), or a timestamped cosignature of a checkpoint (type 4).
- *
- * @throws {NoteError} `NOTE_MALFORMED` for a key of another type or length.
- */
-export function noteVerifier(key: Vkey): NoteVerifier {
-  const { name, keyId, type, publicKey } = key;
+/** @throws {NoteError} `NOTE_MALFORMED` for a key of another type or length than those whose lines are checked here. */
+export function assertCheckable({ name, keyId, type, publicKey }: Vkey): void {
   if (publicKey.length !== 32 || (type !== NOTE_KEY.ed25519 && type !== NOTE_KEY.cosignature)) {
     throw new NoteError("NOTE_MALFORMED", `key ${keyId} of ${name} is of type ${type}, which cannot be checked here`);
   }
+}
+
+/**
+ * What checks lines of `key`: Ed25519 over the text (type 1), or a timestamped cosignature of a checkpoint (type 4).
+ *
+ * @throws {NoteError} `NOTE_MALFORMED` as `assertCheckable` does.
+ */
+export function noteVerifier(key: Vkey): NoteVerifier {
+  assertCheckable(key);
+  const { name, keyId, type, publicKey } = key;
   if (type === NOTE_KEY.ed25519) {
     return { name, keyId, verify: (text, bytes) => verifyEd25519(publicKey, text, bytes) };
   }

@@ -1,5 +1,5 @@
 import { basename } from "node:path/posix";
-import { BegatError, type Sha256 } from "../../base/index.ts";
+import { BegatError, type Sha256, sha256 } from "../../base/index.ts";
 import { dsseEnvelope, IN_TOTO_PAYLOAD, preAuthenticationEncoding } from "../dsse.ts";
 import type { Signer } from "../keys.ts";
 import { parseCheckpoint } from "../note/checkpoint.ts";
@@ -53,6 +53,8 @@ export interface ExportRequest {
   readonly log: Signer;
   /** The rnode's key where it is at hand; in-toto's links need a signature of their own. */
   readonly rnode?: Signer | undefined;
+  /** The page that checks proofs in a browser, where there is one. */
+  readonly page?: Uint8Array | undefined;
   /** Records about keys and challenges of this execution, by seq, ascending. */
   readonly control: readonly number[];
   readonly agreeing: readonly number[];
@@ -67,6 +69,8 @@ export interface ProofExport {
   readonly rekor: { readonly seq: number; readonly appended: boolean };
   readonly size: number;
 }
+
+const PAGE_NAME = "offline.html";
 
 /** Ten years: a layout must end some time, and records do not. */
 const LAYOUT_LIFE_MS = 3_650 * 86_400_000;
@@ -151,6 +155,7 @@ export async function exportProof(request: ExportRequest): Promise<ProofExport> 
   for (const [file, text] of classic ?? []) put(file, text);
   put("check.go", GO_CHECK);
   put("check.mjs", SIGSTORE_CHECK);
+  if (request.page !== undefined) put(PAGE_NAME, request.page);
   put("README.md", readmeFor(request, name, signed.size, classic !== undefined));
   return { files, proof, proofName: `${name}.proof`, rekor, size: signed.size };
 }
@@ -205,7 +210,12 @@ function classicFiles(request: ExportRequest, rnode: Signer): readonly (readonly
   ];
 }
 
-function readmeFor({ ledger, record, artifact }: ExportRequest, name: string, size: number, classic: boolean): string {
+function readmeFor(
+  { ledger, record, artifact, page }: ExportRequest,
+  name: string,
+  size: number,
+  classic: boolean,
+): string {
   return proofReadme({
     name,
     path: artifact.path,
@@ -220,5 +230,6 @@ function readmeFor({ ledger, record, artifact }: ExportRequest, name: string, si
     level: record.level,
     complete: isComplete(record),
     classic,
+    page: page === undefined ? undefined : { name: PAGE_NAME, sha256: sha256(page) },
   });
 }

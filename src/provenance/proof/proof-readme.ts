@@ -16,6 +16,8 @@ export interface ReadmeFacts {
   readonly complete: boolean;
   /** Whether layout and link were made: only where both keys are at hand. */
   readonly classic: boolean;
+  /** The page that checks proofs in a browser. */
+  readonly page: { readonly name: string; readonly sha256: string } | undefined;
 }
 
 /** One word of a shell, whatever is in it. */
@@ -65,6 +67,7 @@ export ARTIFACT=/where/you/have/${fileName.replace(/[`\r\n]/g, "?")}
 ${code("begat.policy")} accepts this ledger, key and builder; read it before you use it.
 
 ${shell(`begat verify ${quoted(`${name}.proof`)} "$ARTIFACT" --policy begat.policy`)}`,
+    ...(facts.page === undefined ? [] : [browserSection(facts.page, name)]),
     `## openssl
 
 The statement (in-toto, SLSA provenance v1) as it was signed, and that it names the artifact; then the ledger's checkpoint.
@@ -116,3 +119,12 @@ There is no in-toto layout: the key of the rnode that executed is not on the mac
   }
   return sections.join("\n");
 }
+
+/** A page that came with the proof can be as false as the proof: it is worth what its SHA-256 is compared with. */
+const browserSection = (page: { readonly name: string; readonly sha256: string }, name: string): string => `## A browser
+
+Open ${code(page.name)} and drop ${code(`${name}.proof`)}, the artifact and a policy on it. It connects to nothing. Everybody's
+begat of this version has the same page: where it matters, take yours from ${code("begat verify --page FILE")}, or compare
+
+${code(`${page.sha256}  ${page.name}`)}
+`;

@@ -1,6 +1,6 @@
 import { NoteError } from "../note/note.ts";
 import { parseTlogPolicy, quorumMet, type TlogPolicy } from "../note/tlog-policy.ts";
-import { noteVerifier, parseVkey, type Vkey } from "../note/vkey.ts";
+import { assertCheckable, parseVkey, type Vkey } from "../note/vkey.ts";
 import type { ProvenKey } from "./verify-keys.ts";
 
 /** What somebody asks of a proof: whom to believe, and how much must have been shown. docs/formats.md, "Policies". */
@@ -51,7 +51,7 @@ export function readPolicy(text: string): PolicyRead {
     else if (word === "log" && words === 2) {
       try {
         const key = parseVkey(first);
-        noteVerifier(key);
+        assertCheckable(key);
         logs.push(key);
       } catch (error) {
         if (!(error instanceof NoteError)) throw error;

@@ -142,7 +142,7 @@ async function judge(question: ProofQuestion, proof: Proof, signed: SignedCheckp
   const vouchedBy = whoVouches(question, ledger);
   if (vouchedBy === undefined) {
     problems.push(
-      `nobody vouches for the keys of ledger ${ledger.slice(0, 12)}: no policy names it, and it is not this user's`,
+      `nobody vouches for the keys of ledger ${ledger.slice(0, 12)}: no policy names it, and it is none that is known here`,
     );
   }
   return { verdict: problems.length === 0 ? "holds" : "not proven", shown, vouchedBy, problems };

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { artifactBytes, exported } from "./proven-chore.ts";
+import { artifactBytes, exported } from "../../support/proven-chore.ts";
 
 const home = mkdtempSync(join(tmpdir(), "begat-foreign-"));
 afterAll(() => rmSync(home, { recursive: true, force: true }));

@@ -7,7 +7,7 @@ import {
   readPolicy,
   verifyProof,
 } from "../../../src/provenance/index.ts";
-import { artifactBytes, exported, log, rnode } from "./proven-chore.ts";
+import { artifactBytes, exported, log, rnode } from "../../support/proven-chore.ts";
 
 const digest = createHash("sha256").update(artifactBytes).digest("hex");
 

@@ -1,4 +1,4 @@
-import type { Sha256 } from "../../../src/base/index.ts";
+import type { Sha256 } from "../../src/base/index.ts";
 import {
   type ChallengeFacts,
   type ExecutionRecord,
@@ -10,9 +10,9 @@ import {
   signChallenge,
   signExecution,
   signerFromSeed,
-} from "../../../src/provenance/index.ts";
-import { MemoryLedger } from "../../support/memory-ledger.ts";
-import { type ChoreSketch, listAction, sketchChore } from "../../support/recorded-chore.ts";
+} from "../../src/provenance/index.ts";
+import { MemoryLedger } from "./memory-ledger.ts";
+import { type ChoreSketch, listAction, sketchChore } from "./recorded-chore.ts";
 
 export const log = signerFromSeed(Buffer.alloc(32, 1), "log");
 export const rnode = signerFromSeed(Buffer.alloc(32, 2), "rnode", "frodo");
