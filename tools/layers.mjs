@@ -34,8 +34,8 @@ export const rooms = {
 /** Rooms under `src/radix/`, one by one. No room of begat may import any of them. */
 export const radixRooms = {};
 
-/** Rooms that nobody imports: they wire the others together. */
-export const topRooms = ["cli", "daemons"];
+/** Rooms that nobody imports: they wire the others together. `daemons` is started by `cli`, which may import everything. */
+export const topRooms = ["cli"];
 
 /** Where clock, randomness, files, processes and sockets may be touched: whole rooms, or folders inside one. */
 export const edges = [

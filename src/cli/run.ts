@@ -147,6 +147,8 @@ async function dispatch(context: Context): Promise<number> {
       return (await import("./verbs/farm.ts")).farmRevoke(context);
     case "farm renew":
       return (await import("./verbs/farm.ts")).farmRenew(context);
+    case "fulcrum serve":
+      return (await import("./verbs/fulcrum.ts")).fulcrumServe(context);
     case "doctor":
       return (await import("./verbs/upkeep.ts")).doctor(context);
     case "completion":

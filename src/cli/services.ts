@@ -4,6 +4,7 @@ import type { Capabilities } from "../executor/index.ts";
 import type { BuildSummary, EventListener } from "../scheduler/index.ts";
 import type { ControlServices } from "./control-services.ts";
 import type { FarmServices } from "./farm-services.ts";
+import type { FulcrumServices } from "./fulcrum-services.ts";
 import type { ImageServices } from "./image-services.ts";
 import type { QuestionServices } from "./question-services.ts";
 
@@ -313,6 +314,7 @@ export interface Finding {
 export interface Services
   extends ControlServices,
     FarmServices,
+    FulcrumServices,
     ImageServices,
     LedgerServices,
     ProofServices,

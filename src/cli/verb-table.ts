@@ -1,5 +1,6 @@
 import { CONTROL_VERBS } from "./control-verbs.ts";
 import { FARM_VERBS } from "./farm-verbs.ts";
+import { FULCRUM_VERBS } from "./fulcrum-verbs.ts";
 import { LEDGER_VERBS } from "./ledger-verbs.ts";
 import { OPTIONS, type OptionSpec } from "./option.ts";
 import { PROOF_VERBS } from "./proof-verbs.ts";
@@ -346,6 +347,7 @@ export const VERBS = {
     verifies: false,
   },
   ...FARM_VERBS,
+  ...FULCRUM_VERBS,
   doctor: {
     summary: "look at this machine: what works, what is missing",
     usage: "",

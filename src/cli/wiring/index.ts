@@ -58,6 +58,8 @@ export async function openServices(host: Host): Promise<Services> {
     farmNodes: async (cluster) => (await farms()).farmNodes(machine, cluster),
     farmRevoke: async (request) => (await farms()).farmRevoke(machine, request),
     farmRenew: async (cluster) => (await farms()).farmRenew(machine, cluster),
+    fulcrumServe: async (request, hooks) =>
+      (await import("./fulcrum-service.ts")).fulcrumServe(machine, request, hooks),
     close: () => machine.close(),
   };
 }
