@@ -47,11 +47,11 @@ export function leaseService(executions: Executions, options: LeaderOptions): Bo
 
 /** An rnode is who its certificate says; nobody speaks for another one. */
 function checkedName(hello: farm.Hello, certified: string | undefined): string {
+  if (hello.name === "" || hello.bootId === "")
+    throw new RpcError("INVALID_ARGUMENT", "an rnode has a name and a boot");
   if (certified !== undefined && hello.name !== certified) {
     throw new RpcError("PERMISSION_DENIED", `the certificate is that of rnode ${certified}, not of ${hello.name}`);
   }
-  if (hello.name === "" || hello.bootId === "")
-    throw new RpcError("INVALID_ARGUMENT", "an rnode has a name and a boot");
   if (hello.slots < 1 || hello.slots > MOST_SLOTS) {
     throw new RpcError(
       "INVALID_ARGUMENT",
