@@ -51,11 +51,11 @@ function privateKeyOf(seed: Uint8Array): KeyObject {
   return createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: "der", type: "pkcs8" });
 }
 
-const directoryOf = (stateHome: string): string => `${stateHome}/keys`;
+export const keysDirectory = (stateHome: string): string => `${stateHome}/keys`;
 
 /** Where the private key of `role` is kept: PKCS#8 PEM, 0600. Its public half stands beside it as `.pub`. */
 export function keyPath(stateHome: string, role: KeyRole): string {
-  return `${directoryOf(stateHome)}/${role}.key`;
+  return `${keysDirectory(stateHome)}/${role}.key`;
 }
 
 /**
@@ -64,13 +64,13 @@ export function keyPath(stateHome: string, role: KeyRole): string {
  * @throws {KeyError} `KEY_MISSING`; `KEY_EXPOSED` when others than its owner may read it; `KEY_MALFORMED`.
  */
 export function loadSigner(files: FileTree, stateHome: string, role: KeyRole, rnode?: string): Signer {
-  const directory = files.lstat(directoryOf(stateHome));
+  const directory = files.lstat(keysDirectory(stateHome));
   if (directory !== undefined && (directory.mode & 0o022) !== 0) {
     throw new KeyError(
       "KEY_EXPOSED",
-      `${directoryOf(stateHome)} has mode ${octal(directory.mode)}; others may replace keys`,
+      `${keysDirectory(stateHome)} has mode ${octal(directory.mode)}; others may replace keys`,
       {
-        hint: `run: chmod 700 ${directoryOf(stateHome)}`,
+        hint: `run: chmod 700 ${keysDirectory(stateHome)}`,
       },
     );
   }
@@ -124,7 +124,7 @@ export function ensureSigner(
       makeKey(files, random, stateHome, role);
     } catch (cause) {
       if (!(cause instanceof FileTreeError)) throw cause;
-      throw new KeyError("KEY_NOT_WRITABLE", `cannot make the ${role} key in ${directoryOf(stateHome)}`, { cause });
+      throw new KeyError("KEY_NOT_WRITABLE", `cannot make the ${role} key in ${keysDirectory(stateHome)}`, { cause });
     }
   }
   return loadSigner(files, stateHome, role, rnode);
@@ -132,7 +132,7 @@ export function ensureSigner(
 
 /** Where a key of `role` that came after the first is kept. */
 export function laterKeyPath(stateHome: string, role: KeyRole, id: Sha256): string {
-  return `${directoryOf(stateHome)}/${role}-${id.slice(0, 12)}.key`;
+  return `${keysDirectory(stateHome)}/${role}-${id.slice(0, 12)}.key`;
 }
 
 /**
@@ -164,7 +164,7 @@ function makeKey(files: FileTree, random: Random, stateHome: string, role: KeyRo
 }
 
 function writeKey(files: FileTree, random: Random, stateHome: string, path: string, privateKey: KeyObject): void {
-  files.makeDirectory(directoryOf(stateHome), 0o700);
+  files.makeDirectory(keysDirectory(stateHome), 0o700);
   const pem = privateKey.export({ format: "pem", type: "pkcs8" }) as string;
   // Whole under a name of its own first, then linked: a link refuses an existing name, as O_EXCL does, and nobody who
   // finds the key finds half of it.

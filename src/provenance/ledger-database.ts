@@ -1,5 +1,5 @@
 import type BetterSqlite from "better-sqlite3";
-import { TREE_OBJECTS, TREE_TABLES } from "./ledger/tree-tables.ts";
+import { TREE_TABLES } from "./ledger/tree-tables.ts";
 import { LedgerError, type LedgerErrorCode } from "./ledger.ts";
 
 export type LedgerDatabase = BetterSqlite.Database;
@@ -21,16 +21,14 @@ CREATE TRIGGER manifest_fixed BEFORE UPDATE ON manifest BEGIN SELECT raise(ABORT
 PRAGMA application_id = ${APPLICATION_ID};
 `;
 
-/** Tables and triggers of the first version. */
-const FIRST_OBJECTS = [
-  "manifest",
-  "manifest_fixed",
-  "manifest_kept",
-  "record",
-  "record_dense",
-  "record_fixed",
-  "record_kept",
-];
+/** What SQLite keeps of the statements above: each table's and trigger's text, by its name. */
+function objectsMadeBy(statements: string): ReadonlyMap<string, string> {
+  const made = statements.matchAll(/^(CREATE (?:TABLE|TRIGGER) (\w+)[^;]*?(?:BEGIN [^;]*; END)?);$/gm);
+  return new Map([...made].map(([, sql = "", name = ""]) => [name, sql]));
+}
+
+const FIRST_OBJECTS = objectsMadeBy(TABLES);
+const OBJECTS = objectsMadeBy(TABLES + TREE_TABLES);
 
 /** Where the override variable is named, so that whoever reads the message can do something about it. */
 const ELSEWHERE = "set BEGAT_STATE_HOME to a directory begat may write to";
@@ -88,9 +86,9 @@ export function isUnmade(database: LedgerDatabase): boolean {
   return database.pragma("application_id", { simple: true }) === 0 && objectsOf(database).length === 0;
 }
 
-function objectsOf(database: LedgerDatabase): readonly string[] {
-  const names = "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name";
-  return database.prepare(names).pluck().all() as string[];
+function objectsOf(database: LedgerDatabase): readonly { readonly name: string; readonly sql: string }[] {
+  const objects = "SELECT name, sql FROM sqlite_master WHERE name NOT GLOB 'sqlite_*' ORDER BY name";
+  return database.prepare(objects).all() as { name: string; sql: string }[];
 }
 
 /** Write-ahead log, and a sync at every commit: what was acknowledged is on the disk. */
@@ -136,7 +134,7 @@ export function upgradeTables(database: LedgerDatabase, path: string, fill: () =
 
 /**
  * @throws {LedgerError} `LEDGER_FOREIGN` for another program's database or a later begat's ledger, `LEDGER_TAMPERED` when a
- *   table or one of the triggers that keep records is gone.
+ *   table or one of the triggers that keep records is gone, another one, or one too many.
  */
 export function checkTables(database: LedgerDatabase, path: string): void {
   const application = database.pragma("application_id", { simple: true });
@@ -150,11 +148,25 @@ export function checkTables(database: LedgerDatabase, path: string): void {
       `ledger ${path} is of version ${version}; this begat reads ${SCHEMA_VERSION}`,
     );
   }
-  checkObjects(database, path, [...FIRST_OBJECTS, ...TREE_OBJECTS]);
+  checkObjects(database, path, OBJECTS);
 }
 
-function checkObjects(database: LedgerDatabase, path: string, needed: readonly string[]): void {
-  const objects = objectsOf(database);
-  const gone = needed.filter((name) => !objects.includes(name));
-  if (gone.length > 0) throw new LedgerError("LEDGER_TAMPERED", `ledger ${path} has lost ${gone.join(", ")}`);
+/** The tables and triggers must be those that begat makes, to the letter: a trigger that does something else keeps nothing. */
+function checkObjects(database: LedgerDatabase, path: string, needed: ReadonlyMap<string, string>): void {
+  const found = new Map(objectsOf(database).map(({ name, sql }) => [name, sql]));
+  const tampered = (what: string, names: readonly string[]) => {
+    if (names.length > 0) throw new LedgerError("LEDGER_TAMPERED", `ledger ${path} ${what} ${names.join(", ")}`);
+  };
+  tampered(
+    "has lost",
+    [...needed.keys()].filter((name) => !found.has(name)),
+  );
+  tampered(
+    "has another",
+    [...needed.keys()].filter((name) => found.get(name) !== needed.get(name)),
+  );
+  tampered(
+    "was given",
+    [...found.keys()].filter((name) => !needed.has(name)),
+  );
 }

@@ -1,5 +1,6 @@
 import type { Sha256 } from "../base/index.ts";
 import { BegatError } from "../base/index.ts";
+import { isControlKind } from "./control/control-record.ts";
 import type { SignedCheckpoint } from "./ledger/signed-checkpoint.ts";
 import type { NoteSignature } from "./note/note.ts";
 import type { LedgerRecord, RecordBody } from "./record.ts";
@@ -37,6 +38,10 @@ export interface Entry {
   readonly body: RecordBody;
   readonly manifests: readonly ManifestBlob[];
 }
+
+/** After these the ledger's size is signed; what a build did counts once it ended. */
+export const isSealing = (kind: RecordBody["kind"]): boolean =>
+  kind === "build.end" || kind === "ingest" || isControlKind(kind);
 
 export interface Appended {
   readonly seq: number;

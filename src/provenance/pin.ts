@@ -47,10 +47,14 @@ export function readPinFile(files: FileTree, path: string): PinRead {
   }
 }
 
+const MEMBERS: ReadonlySet<string> = new Set(["ledger", "leaf", "log", "note", "root", "size", "v"]);
+
 /** `undefined` when `bytes` are canonical JSON, but no pin. @throws when they are not even that. */
 export function parsePin(bytes: Uint8Array): Pin | undefined {
   const value = parseCanonicalJson(Buffer.from(bytes)) as unknown as { readonly [name: string]: unknown };
   const { v, log, size, note } = value;
+  // A member with another name would else be a note that nobody looks at.
+  if (Object.keys(value).some((name) => !MEMBERS.has(name))) return undefined;
   const [ledger, leaf, root] = [parseSha256(value.ledger), parseSha256(value.leaf), parseSha256(value.root)];
   if (!ledger || typeof log !== "string" || !Number.isSafeInteger(size) || Number(size) < 1) return undefined;
   const common = { ledger, log, size: Number(size) };

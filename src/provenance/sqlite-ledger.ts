@@ -9,12 +9,12 @@ import { CheckpointStore } from "./ledger/checkpoint-store.ts";
 import { RecordStore } from "./ledger/record-store.ts";
 import type { SignedCheckpoint } from "./ledger/signed-checkpoint.ts";
 import { TreeStore } from "./ledger/tree-store.ts";
-import { type Appended, type Entry, type Ledger, LedgerError } from "./ledger.ts";
+import { type Appended, type Entry, isSealing, type Ledger, LedgerError } from "./ledger.ts";
 import { asLedgerError, isBusy, type LedgerDatabase } from "./ledger-database.ts";
 import { putListAway, takeListBack } from "./long-lists.ts";
 import type { NoteSignature } from "./note/note.ts";
 import { writePin, writeSecondPin } from "./pin.ts";
-import type { LedgerRecord, RecordBody } from "./record.ts";
+import type { LedgerRecord } from "./record.ts";
 import { type EncodedRecord, encodeRecord, RecordError } from "./record-codec.ts";
 
 /** How long appends are gathered before they are synced together. */
@@ -44,10 +44,6 @@ interface Group {
 
 /** Another process may hold the write lock for as long as its disk takes; beyond this something is wrong. */
 const BUSY_LIMIT_MS = 30_000;
-
-/** After these the ledger's size is signed; what a build did counts once it ended. */
-const isSealing = (kind: RecordBody["kind"]): boolean =>
-  kind === "build.end" || kind === "ingest" || isControlKind(kind);
 
 /** The ledger in one SQLite file. Made by `openLedger`. */
 export class SqliteLedger implements Ledger {

@@ -8,7 +8,7 @@ import { readKeyHistory } from "./control/read-history.ts";
 import { type KeyRing, proveSignature } from "./execution-signing.ts";
 import type { SignedCheckpoint } from "./ledger/signed-checkpoint.ts";
 import { type KeptSubtree, TreeCheck, type TreeFinding, type TreeMemory } from "./ledger/tree-check.ts";
-import { type Ledger, LedgerError } from "./ledger.ts";
+import { isSealing, type Ledger, LedgerError } from "./ledger.ts";
 import { parseHits, takeListBack } from "./long-lists.ts";
 import type { PinRead } from "./pin.ts";
 import { type ActionPruner, prunedHitProblem } from "./pruned-hit.ts";
@@ -52,6 +52,8 @@ export interface LedgerVerdict {
   readonly root: Sha256 | undefined;
   /** Signed sizes that were compared. */
   readonly checkpoints: number;
+  /** Whether a record is not signed for that should be: of a ledger in use, it may be a moment later. */
+  readonly unsigned: boolean;
   /** Whether anybody but this machine has cosigned a size, or left a pin. Else a rewriting by whoever has its keys may not show. */
   readonly witnessed: boolean;
   /** Gravest first; at most 100, then one that counts the rest. */
@@ -68,10 +70,12 @@ export interface VerifyLedgerOptions {
   readonly pruner?: ActionPruner;
   /** What was remembered outside the ledger; read it before the ledger is opened. */
   readonly pin?: PinRead;
-  /** More of the same: pins kept elsewhere, and what was signed last. */
+  /** More of the same: pins kept elsewhere, and what was signed last. Then whatever nobody signed for is told, too. */
   readonly memory?: Omit<TreeMemory, "checkpoints">;
   /** Hashes of subtrees the ledger keeps beside its records. */
   readonly subtrees?: () => Iterable<KeptSubtree>;
+  /** What is wrong with the key files of this machine, e.g. `keyFileProblems`. */
+  readonly keyFiles?: (history: KeyHistory) => readonly string[];
   /** What the storage finds wrong with itself, e.g. `SqliteLedger.checkStorage`. */
   readonly storage?: () => readonly string[];
   readonly onProgress?: (done: number, size: number) => void;
@@ -110,6 +114,7 @@ export function verdictOfFailure(error: unknown): LedgerVerdict {
     builds: { finished: 0, unfinished: 0 },
     root: undefined,
     checkpoints: 0,
+    unsigned: false,
     witnessed: false,
     findings: [{ verdict: word, seq: undefined, message: explain(error) }],
     notes: [],
@@ -146,6 +151,9 @@ class Verification {
   #tree: TreeCheck;
   #checkpoints: readonly SignedCheckpoint[] = [];
   readonly #controls: number[] = [];
+  /** Seqs of records that are signed for as soon as they are there. */
+  readonly #sealing: number[] = [];
+  #unsigned = false;
   #executions = 0;
   #signatures = 0;
 
@@ -168,6 +176,7 @@ class Verification {
   async run(): Promise<void> {
     const { storage, onProgress, pin } = this.#options;
     for (const line of storage?.() ?? []) this.add("tampered", undefined, `the database is damaged: ${line}`);
+    const signedFor = this.#ledger.size();
     // Before the size: the ledger may grow in between, and what is said about it must not be ahead of it.
     const controls = new Set(this.#ledger.controlSeqs());
     this.#checkpoints = this.#ledger.checkpoints();
@@ -186,7 +195,7 @@ class Verification {
     for (const { build, beganAt } of this.#accounts.unfinished()) {
       this.#notes.push(`build ${build} (record ${beganAt}) has no end: it is under way, or it was interrupted`);
     }
-    this.#compareTree(pin, controls);
+    this.#compareTree(pin, controls, signedFor);
     onProgress?.(this.#leaves, size);
   }
 
@@ -208,6 +217,7 @@ class Verification {
       builds: { finished: this.#accounts.finished, unfinished: this.#accounts.unfinished().length },
       root: this.#tree.root(),
       checkpoints: this.#checkpoints.length,
+      unsigned: this.#unsigned,
       witnessed: this.#tree.witnessed(),
       findings: shown,
       notes: this.#notes,
@@ -261,8 +271,10 @@ class Verification {
       this.#keys = history;
       this.#history = history;
       for (const { verdict, seq, because } of history.problems) this.add(verdict, seq, because);
+      for (const because of this.#options.keyFiles?.(history) ?? []) this.add("tampered", undefined, because);
     }
     if (isControlKind(record.kind)) this.#controls.push(record.seq);
+    if (isSealing(record.kind)) this.#sealing.push(record.seq);
     if (record.kind === "hits") this.#hits(record);
     if (record.kind === "challenge") this.#challenge(record);
     if (record.kind !== "exec" && record.kind !== "fail") return;
@@ -358,14 +370,32 @@ class Verification {
     }
   }
 
-  #compareTree(pin: PinRead | undefined, controls: Set<number>): void {
+  /**
+   * Records that nobody has signed for. Some kinds carry no signature of their own, so whoever can write the file could have
+   * put them there. Those of a build under way are no news; what is signed for at once is, when it was not.
+   *
+   * @param size Read before what was signed: what came later need not be.
+   */
+  #unsignedRecords(size: number): void {
+    const vouched = this.#tree.vouched();
+    const sealing = this.#sealing.find((seq) => seq >= vouched && seq < size);
+    if (sealing !== undefined) {
+      this.#unsigned = true;
+      this.add("not proven", sealing, "is not signed for: begat was killed before it could, or the record was added");
+    } else if (size > vouched) {
+      this.#notes.push(`${size - vouched} records from ${vouched} on are not signed for yet`);
+    }
+  }
+
+  #compareTree(pin: PinRead | undefined, controls: Set<number>, signedFor: number): void {
     if (pin === undefined || pin.state === "absent") {
       this.#notes.push("there is no pin: records removed from the end would not show");
     }
     const report: TreeFinding = (verdict, message) => this.add(verdict, undefined, message);
-    const ledger = { identity: this.#ledger.identity, size: this.#leaves };
-    this.#tree.checkpoints(this.#ledger.origin, this.#history, report);
-    this.#tree.memory(ledger, report);
+    const { identity, origin } = this.#ledger;
+    this.#tree.checkpoints(origin, this.#history, report);
+    this.#tree.memory({ identity, origin, size: this.#leaves }, this.#history, report);
+    if (this.#options.memory !== undefined) this.#unsignedRecords(signedFor);
     const kept = this.#options.subtrees?.();
     if (kept !== undefined) this.#tree.subtrees(kept, report);
     const newest = Math.max(-1, ...controls);

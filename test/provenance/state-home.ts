@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach } from "vitest";
 import { KernelRandom, NodeClock, NodeFileTree } from "../../src/platform/index.ts";
 import {
+  keyFileProblems,
   type LedgerVerdict,
   type OpenLedgerOptions,
   openLedger,
@@ -82,19 +83,20 @@ export async function smallLedger(stateHome: string): Promise<void> {
 }
 
 /** The verdict as `begat ledger verify` comes to it: whatever happens is one. */
-export async function verify(stateHome: string, signatures = true): Promise<LedgerVerdict> {
+export async function verify(stateHome: string, signatures = true, cacheHome?: string): Promise<LedgerVerdict> {
   const pin = readPin(files, stateHome);
   const lastSigned = readLastSigned(files, stateHome);
   let ledger: SqliteLedger | undefined;
   try {
-    ledger = await open(stateHome, { create: false });
+    ledger = await open(stateHome, { create: false, cacheHome });
     const opened = ledger;
-    const memory = { pins: otherPins(files, stateHome, undefined, ledger.identity), lastSigned };
+    const memory = { pins: otherPins(files, stateHome, cacheHome, ledger.identity), lastSigned };
     return await verifyLedger(ledger, {
       signatures,
       lister: listAction,
       pin,
       memory,
+      keyFiles: (history) => keyFileProblems(files, stateHome, history),
       storage: () => opened.checkStorage(),
       subtrees: () => opened.keptSubtrees(),
     });

@@ -96,6 +96,7 @@ describe("a whole ledger", () => {
       builds: { finished: 2, unfinished: 0 },
       root: ledger.root(),
       checkpoints: 0,
+      unsigned: false,
       witnessed: false,
       findings: [],
       notes: [],

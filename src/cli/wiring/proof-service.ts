@@ -14,7 +14,6 @@ import {
   nodeProofCrypto,
   type ProofPolicy,
   type ProofVerdict,
-  parseNote,
   proofFacts,
   readKeyHistory,
   readPin,
@@ -26,6 +25,7 @@ import {
   unknownArtifact,
   verificationSummary,
   verifyProof,
+  witnessNames,
 } from "../../provenance/index.ts";
 import type { PageView, ProveRequest, ProveView, VerifyRequest, VerifyView } from "../proof-services.ts";
 import { openHistory } from "./history.ts";
@@ -68,7 +68,8 @@ export async function prove(machine: Machine, request: ProveRequest): Promise<Pr
   }
   machine.fs.makeDirectory(request.output);
   for (const [name, bytes] of files) machine.fs.replaceFile(join(request.output, name), bytes);
-  const note = parseNote(Buffer.from(files.get("checkpoint") ?? "").toString());
+  const note = Buffer.from(files.get("checkpoint") ?? "").toString();
+  const keys = readKeyHistory(ledger).keys();
   return {
     path: output.p,
     hash: output.d,
@@ -80,7 +81,11 @@ export async function prove(machine: Machine, request: ProveRequest): Promise<Pr
     proofBytes: proof.length,
     ledger: ledger.identity,
     attestation: rekor,
-    witnessed: note.signatures.some(({ name }) => name !== ledger.origin),
+    witnessed:
+      witnessNames(
+        note,
+        keys.map(({ entry }) => entry),
+      ).length > 0,
   };
 }
 

@@ -6,13 +6,15 @@ import { noteVerifier, parseVkey } from "../note/vkey.ts";
 import type { PublicKeyEntry } from "../record.ts";
 import { leafHash, parseRecord } from "../record-codec.ts";
 import { base64Of, bytesOfBase64, hexOf, sameBytes } from "../tree/byte-text.ts";
-import { verifyConsistency } from "../tree/merkle.ts";
+import { leafHashOf, verifyConsistency, verifyInclusion } from "../tree/merkle.ts";
 import { checkpointOfNote, vkeyOfEntry } from "./signed-checkpoint.ts";
 
 /** Two signed checkpoints of one log that cannot both be true, with what anybody needs to see it. */
 export interface ForkProof {
   /** Bytes of the genesis record, which names the log's key; its leaf hash is the ledger's identity. */
   readonly genesis: Uint8Array;
+  /** Shows that `other` begins with that record: else anybody could name a ledger of his choice. */
+  readonly first: readonly Uint8Array[];
   /** Verifier keys beyond those of genesis, of log keys that took over. */
   readonly keys: readonly string[];
   /** The note of the smaller size, or either where sizes are equal. */
@@ -27,8 +29,8 @@ export interface ForkProof {
 export class ForkProofError extends BegatError<"FORK_PROOF_MALFORMED"> {}
 
 export function formatForkProof(proof: ForkProof): string {
-  const { genesis, keys, one, other, root, path } = proof;
-  const wire = { v: 1, kind: "fork-proof", genesis: base64Of(genesis), keys, one, other };
+  const { genesis, first, keys, one, other, root, path } = proof;
+  const wire = { v: 1, kind: "fork-proof", genesis: base64Of(genesis), first: first.map(base64Of), keys, one, other };
   return `${canonicalJson({ ...wire, root: base64Of(root), path: path.map(base64Of) })}\n`;
 }
 
@@ -39,16 +41,21 @@ export function parseForkProof(text: string): ForkProof {
     const value = parseCanonicalJson(Buffer.from(text.trimEnd())) as unknown as { readonly [name: string]: unknown };
     const { v, kind, keys, one, other, path } = value;
     const [genesis, root] = [value.genesis, value.root].map((part) => bytesOfBase64(String(part)));
-    const hashes = Array.isArray(path) ? path.map((hash) => bytesOfBase64(String(hash))) : [undefined];
+    const first = hashesOf(value.first);
+    const hashes = hashesOf(path);
     const texts = Array.isArray(keys) && keys.every((key) => typeof key === "string") ? (keys as string[]) : undefined;
     if (v !== 1 || kind !== "fork-proof" || !genesis || root?.length !== 32 || texts === undefined) throw malformed();
-    if (typeof one !== "string" || typeof other !== "string" || hashes.some((hash) => hash?.length !== 32)) {
-      throw malformed();
-    }
-    return { genesis, keys: texts, one, other, root, path: hashes as Uint8Array[] };
+    if (typeof one !== "string" || typeof other !== "string" || !first || !hashes) throw malformed();
+    return { genesis, first, keys: texts, one, other, root, path: hashes };
   } catch (error) {
     throw error instanceof ForkProofError ? error : malformed(error);
   }
+}
+
+function hashesOf(value: unknown): Uint8Array[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const hashes = value.map((hash) => bytesOfBase64(String(hash)));
+  return hashes.every((hash) => hash?.length === 32) ? (hashes as Uint8Array[]) : undefined;
 }
 
 export interface ForkVerdict {
@@ -78,6 +85,8 @@ export function judgeForkProof(proof: ForkProof, trusted: readonly string[] = []
     if (one.origin !== genesis.log || other.origin !== genesis.log)
       return { because: "a checkpoint is of another log" };
     if (one.size > other.size) return { because: "its checkpoints are not in order" };
+    const begins = { leaf: leafHashOf(proof.genesis), index: 0, size: other.size, path: proof.first, root: other.root };
+    if (!verifyInclusion(begins)) return { because: "nothing shows that the second history begins with its genesis" };
     const claim = { first: one.size, firstRoot: proof.root, second: other.size, secondRoot: other.root };
     if (!verifyConsistency({ ...claim, path: proof.path })) {
       return { because: `nothing shows what the second history had at ${one.size} records` };
@@ -107,6 +116,7 @@ export interface ComparedLedger {
   readonly identity: Sha256;
   size(): number;
   root(size?: number): Sha256;
+  inclusion(seq: number, size: number): Uint8Array[];
   consistency(first: number, second: number): Uint8Array[];
   read(from: number, to: number): IterableIterator<{ readonly bytes: Uint8Array }>;
 }
@@ -149,9 +159,13 @@ export function compareCheckpoint(
   if (mine === root) return { relation: "agrees", size, root };
   const found = { relation: "forked", size, root, own: mine } as const;
   if (own === undefined || own.size < size) return found;
-  const [first] = ledger.read(0, 1);
-  if (first === undefined) return found;
+  const [genesis] = ledger.read(0, 1);
+  if (genesis === undefined) return found;
+  const first = ledger.inclusion(0, own.size);
   const path = ledger.consistency(size, own.size);
   const bytes = Buffer.from(mine, "hex");
-  return { ...found, proof: { genesis: first.bytes, keys: [], one: note, other: own.note, root: bytes, path } };
+  return {
+    ...found,
+    proof: { genesis: genesis.bytes, first, keys: [], one: note, other: own.note, root: bytes, path },
+  };
 }

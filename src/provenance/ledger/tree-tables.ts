@@ -15,8 +15,3 @@ CREATE TRIGGER cosignature_fixed BEFORE UPDATE ON cosignature BEGIN SELECT raise
 CREATE TRIGGER control_kept BEFORE DELETE ON control BEGIN SELECT raise(ABORT, 'control records are never removed'); END;
 CREATE TRIGGER control_fixed BEFORE UPDATE ON control BEGIN SELECT raise(ABORT, 'control records are never changed'); END;
 `;
-
-/** Tables and triggers of the above, by name. */
-export const TREE_OBJECTS = [...TREE_TABLES.matchAll(/^CREATE (?:TABLE|TRIGGER) (\w+)/gm)].map(
-  ([, name]) => name as string,
-);
