@@ -56,6 +56,8 @@ async function dispatch(context: Context): Promise<number> {
   switch (args.verb) {
     case "build":
       return (await import("./verbs/build.ts")).build(context);
+    case "challenge":
+      return (await import("./verbs/build.ts")).challenge(context);
     case "init":
       return (await import("./verbs/init.ts")).init(context);
     case "fmt":
@@ -189,7 +191,13 @@ export function failureReport(error: unknown, paint: Palette): string {
 function jsonFailure(error: unknown, args: Arguments | undefined, exitCode: number): string {
   const failure = { code: codeOf(error) ?? "INTERNAL", message: explain(error), hint: hintOf(error) ?? null };
   // A build's output is JSON Lines; a document of several lines would break its reader.
-  if (args === undefined || args.verb === "build" || args.verb === "image build" || answersInLines(args.verb)) {
+  if (
+    args === undefined ||
+    args.verb === "build" ||
+    args.verb === "challenge" ||
+    args.verb === "image build" ||
+    answersInLines(args.verb)
+  ) {
     return `${JSON.stringify({ v: EVENT_VERSION, type: "error", ...failure, exitCode })}\n`;
   }
   return documentText(args.verb, { error: failure, exitCode });

@@ -23,6 +23,14 @@ export interface WorkspaceOptions {
   readonly overrides: Readonly<Record<string, readonly string[]>>;
 }
 
+/** Which chores are executed once more; see the engine's `CheckOptions`. */
+export interface Checking {
+  readonly count?: number;
+  readonly percent?: number;
+  readonly times?: number;
+  readonly earlier?: boolean;
+}
+
 export interface BuildOptions extends WorkspaceOptions {
   /** As written; empty means the default targets. */
   readonly targets: readonly string[];
@@ -45,7 +53,7 @@ export interface BuildOptions extends WorkspaceOptions {
   /** How many executions must have come to a result before it is used again; absent: the one. */
   readonly agreeing?: number | undefined;
   /** Executed chores are executed again and compared: `{}` all of them, at most `count`, or a share; `undefined`: none. */
-  readonly check: { readonly count?: number; readonly percent?: number } | undefined;
+  readonly check: Checking | undefined;
 }
 
 export interface FormatRequest {

@@ -28,6 +28,18 @@ const TARGETS = { least: 0, most: Number.POSITIVE_INFINITY, what: "TARGET" };
 const IMAGES = { least: 0, most: Number.POSITIVE_INFINITY, what: "NAME" };
 const ARTIFACT = { least: 1, most: 1, what: "ARTIFACT" };
 
+/** Of a build's options, those that say how a chore is executed. */
+const CHALLENGE_OPTIONS: ReadonlySet<string> = new Set([
+  "jobs",
+  "min-isolation",
+  "executor",
+  "offline",
+  "timeout",
+  "quiet",
+  "verbose",
+  "json",
+]);
+
 export const VERBS = {
   build: {
     summary: "build targets (what begat does when no command is named)",
@@ -45,6 +57,28 @@ export const VERBS = {
       ["begat build CFLAGS='[-O0 -g]'", "with another value for CFLAGS"],
       ["begat build -n", "what would run, and why"],
       ["begat build --json | jq -r 'select(.type==\"chore-failed\").failure.at'", "where chores failed"],
+    ],
+    verifies: false,
+  },
+  challenge: {
+    summary: "execute again what is behind an artifact, compare, and record how it came out",
+    usage: "ARTIFACT... [NAME=VALUE...]",
+    text: [
+      "ARTIFACT is an output of this checkout, or any other target; what is missing or out of date is built first.",
+      "Every execution behind it is done once more under other conditions: another time, directory, host name, order of files. Each result is a signed record. Exit 1 if one came out otherwise; it is not used again then.",
+    ],
+    options: [
+      { name: "k", kind: "count", value: "N", text: "execute each N times (1)" },
+      { name: "sample", kind: "sample", value: "SAMPLE", text: "only 10% of them, or at most 20" },
+      ...OPTIONS.workspace,
+      ...OPTIONS.build.filter(({ name }) => CHALLENGE_OPTIONS.has(name)),
+      ...OPTIONS.every,
+    ],
+    words: { least: 1, most: Number.POSITIVE_INFINITY, what: "ARTIFACT" },
+    overrides: true,
+    examples: [
+      ["begat challenge app", "everything that app was made by"],
+      ["begat challenge app --sample 10% --k 2", "a tenth of it, each twice"],
     ],
     verifies: false,
   },

@@ -1,7 +1,9 @@
 import { BegatError, explain, type IsolationLevel, isAtLeast, type Sha256 } from "../base/index.ts";
 import type { ReadySource } from "../hermetic/index.ts";
 import { BuildRun } from "./build-run.ts";
+import { isRepeatable } from "./checker.ts";
 import { CheckoutLock } from "./checkout-lock.ts";
+import { STATUS } from "./chore-status.ts";
 import { planDryRun } from "./dry-run.ts";
 import type { BuildSummary, EventListener } from "./events.ts";
 import { checkReads } from "./freshness.ts";
@@ -124,12 +126,20 @@ async function buildLocked(
     listener({ type: "build-started", ...started });
     await run.begin();
     await run.work();
+    if (options.check?.earlier && !run.cancelled) await run.checker.enlistEarlier(repeatable(run, prepared));
     await run.checker.finish();
   } catch (error) {
     await endQuietly(recorder, run, prepared, rooms);
     throw error;
   }
   return conclude(run, recorder, prepared, selection, rooms, levels);
+}
+
+/** Chores whose results are of before, and may be executed again. */
+function repeatable({ statuses }: BuildRun, { loaded: { plan } }: Prepared): number[] {
+  return Array.from({ length: plan.choreCount }, (_, chore) => chore).filter((chore) => {
+    return statuses.isDone(chore) && statuses.of(chore) !== STATUS.executed && isRepeatable(plan, chore);
+  });
 }
 
 /** Records the end, saves what is remembered, and counts. */

@@ -10,7 +10,7 @@ import {
   type Verdict,
 } from "../executor/index.ts";
 import { type Appended, toExecOutput } from "../provenance/index.ts";
-import type { Checker } from "./checker.ts";
+import { type Checker, isRepeatable } from "./checker.ts";
 import type { ChoreActions } from "./chore-action.ts";
 import { applyResult, propertiesOf } from "./chore-results.ts";
 import { type Judged, judgeUse, undeclaredHint } from "./depfile/judge-use.ts";
@@ -137,11 +137,10 @@ export async function runChore(
     const used = rounds > 1 ? undefined : judged.used;
     const appended = context.recorder.executed({ ...report, result, properties, cacheable, used });
     appended.catch(() => {});
-    // A volatile chore is not meant to come out alike, an image is put together by begat itself.
-    const isRepeatable = !isImage && !interactive && !facts.attributes.volatile;
+    const mayRepeat = isRepeatable(plan, chore);
     const hash = action.request.actionDigest.hash;
     const earlier =
-      isRepeatable && cacheable
+      mayRepeat && cacheable
         ? contradicted(hash, result, properties, await context.recorder.records(), rooms.blobs)
         : undefined;
     const recorded =
@@ -179,7 +178,7 @@ export async function runChore(
       stderr: shown(judged.result.stderr),
       undeclared: judged.result.undeclared,
     });
-    if (isRepeatable) {
+    if (mayRepeat) {
       const request = { ...action.request, imageRoot: imageRootOf(context, chore) };
       context.checker?.enlist({ chore: name, executor, described: action, request, result: judged.result, recorded });
     }

@@ -30,11 +30,22 @@ export function contradicted(
   if (standing === undefined) return undefined;
   const after = result.outputs.filter(({ path }) => path !== UP_PATH);
   const outputs = differingOutputs(standing.outputs, after);
-  const difference = differenceOf(standing, after, blobs) ?? propertyDifference(standing.properties, properties);
+  const difference = differenceFrom(standing, after, properties, blobs);
   return difference === undefined ? undefined : { of: standing.seq, difference, outputs };
 }
 
-function standingResult(action: Sha256, { index, trust }: Records): IndexedExecution | undefined {
+/** Where outputs and properties that came out now differ first from those of `standing`. */
+export function differenceFrom(
+  standing: IndexedExecution,
+  after: readonly RecordedOutput[],
+  properties: Readonly<Record<string, string>>,
+  blobs: Pick<BlobStore, "read">,
+): Difference | undefined {
+  return differenceOf(standing, after, blobs) ?? propertyDifference(standing.properties, properties);
+}
+
+/** The result that hits on `action` are made of; `undefined` where there is none that is trusted. */
+export function standingResult(action: Sha256, { index, trust }: Records): IndexedExecution | undefined {
   for (const candidate of index.find(action).reverse()) {
     const verdict = trust(candidate, action, "none");
     if (verdict.trusted) return verdict.execution;

@@ -176,6 +176,9 @@ export type BuildEvent =
       readonly verdict: "differ" | "match" | "unchecked";
       readonly difference: Difference | undefined;
       readonly because: string | undefined;
+      /** Record of the execution it was compared with, and the one that says how it came out. */
+      readonly of: number | undefined;
+      readonly record: { readonly seq: number; readonly leaf: string } | undefined;
     }
   | {
       readonly type: "chore-cached";

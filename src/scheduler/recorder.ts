@@ -171,10 +171,11 @@ export class Recorder {
   }
 
   /** A travail of this build was checked by executing it again. */
-  async challenged(facts: Omit<ChallengeFacts, "build" | "rnode">): Promise<void> {
+  async challenged(facts: Omit<ChallengeFacts, "build" | "rnode">): Promise<Appended> {
     const { ledger, signer, rnode } = await this.records();
     const body = signChallenge({ ...facts, build: this.build, rnode }, ledger.origin, signer);
-    await this.#append([{ body, manifests: [] }]);
+    const [appended] = await this.#append([{ body, manifests: [] }]);
+    return appended as Appended;
   }
 
   /** Has what was appended made durable at once. What goes wrong shows where it was appended. */

@@ -99,6 +99,16 @@ export interface BuildRooms {
   sourceMarker(name: string): WorkspacePath;
 }
 
+/** Executed chores are executed again and compared: at most `count` of them, each with a chance of `percent`. */
+export interface CheckOptions {
+  readonly count?: number | undefined;
+  readonly percent?: number | undefined;
+  /** How often each; absent: once. */
+  readonly times?: number | undefined;
+  /** Those too whose result is one of before. */
+  readonly earlier?: boolean | undefined;
+}
+
 export interface BuildOptions {
   readonly version: string;
   readonly entries: readonly WorkspacePath[];
@@ -121,8 +131,7 @@ export interface BuildOptions {
   readonly verbose: boolean;
   /** `false`: failed chores are not run again to see what they lacked. */
   readonly explain?: boolean;
-  /** Executed chores are executed again and compared: at most `count` of them, each with a chance of `percent`. */
-  readonly check?: { readonly count?: number | undefined; readonly percent?: number | undefined } | undefined;
+  readonly check?: CheckOptions | undefined;
   /** Who asked: login name. */
   readonly who: string;
   env(name: string): string | undefined;

@@ -107,7 +107,7 @@ const refused: readonly (readonly [line: string[], message: string, hint?: strin
   [["--job", "4"], "begat build has no option --job", 'did you mean "--jobs"?'],
   [["build", "--dryrun"], "begat build has no option --dryrun", 'did you mean "--dry-run"?'],
   [["build", "--zzz"], "begat build has no option --zzz"],
-  [["check", "--jobs"], "begat check has no option --jobs", "--jobs is an option of begat build"],
+  [["check", "--jobs"], "begat check has no option --jobs", "--jobs is an option of begat build, begat challenge"],
   [["-x"], "begat build has no option -x"],
   [["-kx"], "begat build has no option -x"],
   [["-j"], "-j needs a value: -j N"],

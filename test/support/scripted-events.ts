@@ -132,7 +132,15 @@ export const EXPLAINED_FAILURE: readonly BuildEvent[] = [
 
 /** Chores that were executed a second time, and everything that can be said about how they came out. */
 export const CHECKED_BUILD: readonly BuildEvent[] = [
-  { type: "chore-checked", chore: COMPILE_A, verdict: "match", difference: undefined, because: undefined },
+  {
+    type: "chore-checked",
+    chore: COMPILE_A,
+    verdict: "match",
+    difference: undefined,
+    because: undefined,
+    of: 4,
+    record: { seq: 12, leaf: "5e".repeat(32) },
+  },
   ...(
     [
       { kind: "bytes", path: "obj/b.o", offset: 1_200, first: 0x0a, second: 0xff },
@@ -152,6 +160,8 @@ export const CHECKED_BUILD: readonly BuildEvent[] = [
       verdict: "differ",
       difference,
       because: undefined,
+      of: 5,
+      record: { seq: 13, leaf: "6f".repeat(32) },
     }),
   ),
   {
@@ -160,6 +170,8 @@ export const CHECKED_BUILD: readonly BuildEvent[] = [
     verdict: "unchecked",
     difference: undefined,
     because: "input changed after it was hashed: src/a.c",
+    of: undefined,
+    record: undefined,
   },
   { type: "build-finished", summary: summary({ outcome: "failed", executed: 3, checked: 2, differing: 1 }) },
 ];

@@ -16,6 +16,8 @@ export interface NarratorOptions {
   readonly quiet: boolean;
   /** Also cached and skipped chores, fetched blobs, output as it comes, and outputs whole. */
   readonly verbose: boolean;
+  /** What was executed again gets a line where it came out alike, too. */
+  readonly checks?: boolean;
   /**
    * Executed chores that get a line of their own; later ones are counted only. A terminal has a live view for them,
    * and a build of 10,000 chores would push every failure out of sight. `Infinity` for logs.
@@ -31,7 +33,7 @@ export interface Narrator {
 }
 
 export function createNarrator(options: NarratorOptions): Narrator {
-  const { paint, quiet, verbose } = options;
+  const { paint, quiet, verbose, checks = false } = options;
   const tally = newTally();
   // Output as it comes: what has no line end yet, and who has been shown already.
   const unfinished = new Map<string, string>();
@@ -92,7 +94,7 @@ export function createNarrator(options: NarratorOptions): Narrator {
       case "chore-failed":
         return outputRest(event.failure.chore) + failureText(event.failure, paint, { whole: verbose });
       case "chore-checked":
-        return checkedText(event, paint, verbose);
+        return checkedText(event, paint, verbose || checks);
       case "chore-finished":
         return outputRest(event.chore) + executed(event);
       case "build-finished": {
@@ -151,13 +153,16 @@ export function createNarrator(options: NarratorOptions): Narrator {
 }
 
 /** A chore that came out otherwise the second time is told whoever listens; one that did not, only to those who want all. */
-function checkedText(event: Extract<BuildEvent, { type: "chore-checked" }>, paint: Palette, verbose: boolean): string {
+function checkedText(event: Extract<BuildEvent, { type: "chore-checked" }>, paint: Palette, tellsAll: boolean): string {
+  const { difference, verdict, because, of, record } = event;
   const label = oneLine(event.chore.label);
-  if (event.difference !== undefined)
-    return `${paint.red(paint.bold("differs"))} ${paint.bold(label)}: ${differenceText(event.difference)}\n`;
-  if (event.verdict === "unchecked")
-    return noticeText("warning", `${label} could not be checked: ${event.because ?? ""}`, undefined, paint);
-  return verbose ? paint.dim(`checked ${label}: the same result\n`) : "";
+  const place = record === undefined ? "" : `record ${record.seq} ${record.leaf.slice(0, 12)}, of record ${of}`;
+  const where = place === "" ? "" : `  ${paint.dim(place)}`;
+  if (difference !== undefined)
+    return `${paint.red(paint.bold("differs"))} ${paint.bold(label)}: ${differenceText(difference)}${where}\n`;
+  if (verdict === "unchecked")
+    return noticeText("warning", `${label} could not be checked: ${because ?? ""}`, undefined, paint);
+  return tellsAll ? `${paint.green("agrees")}  ${label}${where}\n` : "";
 }
 
 /** `warning: ...` and, where there is one, its hint. */

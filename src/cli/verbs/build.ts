@@ -17,9 +17,19 @@ const EXECUTORS = ["server", "bubblewrap", "docker", "process"] as const;
 /** Executed chores with a line of their own on a terminal; a log has them all. */
 const TERMINAL_LINES = 40;
 
-export async function build(context: Context): Promise<number> {
+export const build = (context: Context): Promise<number> => run(context, buildOptions(context));
+
+/** A build whose every result is checked, those of before too. */
+export async function challenge(context: Context): Promise<number> {
+  const { flags } = context.args;
+  const times = flags.number("k") ?? 1;
+  if (times < 1) throw new UsageError("--k takes a number from 1 on", { verb: "challenge" });
+  const sample = parseSample(flags.text("sample") ?? "") ?? {};
+  return run(context, { ...buildOptions(context), explain: false, check: { ...sample, times, earlier: true } });
+}
+
+async function run(context: Context, options: BuildOptions): Promise<number> {
   const { args, host } = context;
-  const options = buildOptions(context);
   const cancellation = new AbortController();
   const diagnostics = new LateDiagnostics(async () => (await import("../../dictum-parser/index.ts")).renderDiagnostic);
   const renderer = chooseRenderer(context, diagnostics);
@@ -66,7 +76,7 @@ export async function build(context: Context): Promise<number> {
 function buildOptions(context: Context): BuildOptions {
   const { flags, words } = context.args;
   if (flags.has("quiet") && flags.has("verbose")) {
-    throw new UsageError("--quiet and --verbose contradict each other", { verb: "build" });
+    throw new UsageError("--quiet and --verbose contradict each other", { verb: context.args.verb });
   }
   const executor = flags.text("executor");
   return {
@@ -108,6 +118,7 @@ function chooseRenderer({ args, host, paint }: Context, diagnostics: LateDiagnos
     drawDiagnostic: (diagnostic, how) => diagnostics.draw(diagnostic, how),
     quiet: flags.has("quiet"),
     verbose: flags.has("verbose"),
+    checks: args.verb === "challenge",
     lineBudget: onTerminal ? TERMINAL_LINES : Number.POSITIVE_INFINITY,
   });
   const live = onTerminal && !flags.has("quiet") && !flags.has("dry-run") && redraws(host.env);

@@ -13,7 +13,7 @@ export function quickly(
   options: BuildOptions,
   listener: EventListener,
 ): BuildSummary | undefined {
-  if (options.dryRun || options.force || options.executor !== undefined) return undefined;
+  if (options.dryRun || options.force || options.executor !== undefined || options.check?.earlier) return undefined;
   const started = machine.clock.monotonicMs();
   // Paths from the working directory are half as long, and every stat is the quicker for it.
   process.chdir(workspace.root);
