@@ -37,13 +37,19 @@ export function runIdealFarm(
   builds: readonly IdealBuild[],
   rnodes: number,
   slots: number,
-  options: { config?: Partial<LeaderConfig>; sampleShares?: boolean; onDecide?: (state: LeaderState) => void } = {},
+  options: {
+    config?: Partial<LeaderConfig>;
+    sampleShares?: boolean /** Looks no further than the end of this build. */;
+    until?: string;
+    onDecide?: (state: LeaderState) => void;
+  } = {},
 ): IdealResult {
   const time = new VirtualTime();
   const state = new LeaderState({ ...DEFAULT_LEADER_CONFIG, hedgeFactor: 1e9, ...options.config });
   const makespanMs = new Map<string, number>();
   const shares: Map<string, number>[] = [];
   const running = new Map<string, number>();
+  const done = new Map<string, number>();
   const stored = Array.from({ length: rnodes }, () => new Set<string>());
   const waitsFor = builds.map(({ graph }) => graph.map(({ after }) => after.length));
   const unlocks = builds.map(({ graph }) => {
@@ -101,6 +107,7 @@ export function runIdealFarm(
     time.after(task.durationMs, () => {
       here.add(task.output.digest);
       running.set(build.name, (running.get(build.name) as number) - 1);
+      done.set(build.name, (done.get(build.name) ?? 0) + 1);
       makespanMs.set(build.name, time.now - (build.startMs ?? 0));
       tell({
         type: "result",
@@ -138,6 +145,8 @@ export function runIdealFarm(
       for (const [i, { after }] of build.graph.entries()) if (after.length === 0) submit(b, i);
     });
   }
-  while (time.step());
+  const { until } = options;
+  const left = builds.find(({ name }) => name === until)?.graph.length ?? Number.POSITIVE_INFINITY;
+  while ((done.get(until ?? "") ?? 0) < left && time.step());
   return { makespanMs, movedBytes, events, shares };
 }
