@@ -6,7 +6,9 @@
 // begat.cjs             what is run: hands the bundle and its code cache to V8
 // main-<hash>.cjs       everything but the live view
 // main-<hash>.cache     V8's code cache of it, for this Node only; begat works without it
-// begat-spawn-server    native/, where it could be built (build/native)
+// begat-spawn-server    native/, where they could be built (build/native);
+// begat-change-feed     begat works without them
+// begat-client
 // offline.html          the page that checks proofs in a browser (tools/offline-page.mjs)
 // live-<hash>.mjs       the live view with Ink and React, loaded when a terminal wants it
 // *.map                 source maps, read by nobody unless Node is told to
@@ -171,8 +173,7 @@ function place(name, bytes, mode = 0o666) {
 }
 
 /** Absent where there was no compiler, and then from the bundle too. */
-function placeSpawnServer() {
-  const name = "begat-spawn-server";
+function placeNative(name) {
   const program = join(root, "build/native", name);
   if (!existsSync(program)) return rmSync(join(out, name), { force: true });
   place(name, readFileSync(program), 0o755);
@@ -183,9 +184,10 @@ for (const { name, code, map } of parts) {
   place(name, code);
   place(`${name}.map`, map);
 }
-place("offline.html", await offlinePage(version));
+// Absent where only the launcher is tried.
+if (existsSync(join(root, "src/console/web/offline"))) place("offline.html", await offlinePage(version));
 place("begat.cjs", loader);
-placeSpawnServer();
+for (const name of ["begat-spawn-server", "begat-change-feed", "begat-client"]) placeNative(name);
 
 const current = new Set(parts.map(({ name }) => name.replace(/\.[cm]js$/, "")));
 for (const name of readdirSync(out)) {

@@ -1,4 +1,6 @@
 export * from "./kernel-random.ts";
+export * from "./listening-feed.ts";
+export * from "./native-change-feed.ts";
 export * from "./node-bulk-files.ts";
 export * from "./node-clock.ts";
 export * from "./node-fetcher.ts";

@@ -1,3 +1,4 @@
+export * from "./change-feed.ts";
 export * from "./clock.ts";
 export * from "./fetcher.ts";
 export * from "./file-streams.ts";
