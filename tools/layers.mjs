@@ -27,6 +27,8 @@ export const rooms = {
   },
   console: { imports: ["base", "ports", "protocol", "provenance"], packages: ["@noble/hashes"] },
   platform: { imports: ["base", "ports"], packages: ["chokidar"] },
+  // `scheduler`: the shapes of a question and its answer; the engine is asked before anything heavy may be loaded.
+  engine: { imports: ["base", "ports", "scheduler"] },
   cli: { imports: "*", packages: ["ink", "react"] },
   daemons: { imports: "*" },
 };
@@ -42,6 +44,7 @@ export const edges = [
   "src/platform/",
   "src/cli/",
   "src/daemons/",
+  "src/engine/",
   "src/executor/",
   // Where gRPC opens its sockets.
   "src/fulcrum/wire/",

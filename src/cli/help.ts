@@ -18,7 +18,21 @@ export function overview(): string {
       ["ledger keys", "ledger rotate", "ledger endorse", "ledger revoke", "quarantine", "release", "prov property"],
     ],
     ["Images", ["image lock", "image build", "image ls", "image export", "image push"]],
-    ["Look after", ["cache stats", "cache verify", "cache gc", "doctor", "completion", "version", "help"]],
+    [
+      "Look after",
+      [
+        "cache stats",
+        "cache verify",
+        "cache gc",
+        "daemon start",
+        "daemon stop",
+        "daemon status",
+        "doctor",
+        "completion",
+        "version",
+        "help",
+      ],
+    ],
   ];
   let text = "usage: begat [COMMAND] [OPTION...] [ARGUMENT...]\n\n";
   text += wrap("begat builds what a begatfile describes, and can prove how it built it.", 0);
@@ -32,6 +46,7 @@ export function overview(): string {
   text += "\nEnvironment:\n";
   text += entry("BEGAT_STATE_HOME", "ledger and keys (default: $XDG_STATE_HOME/begat)", LEFT);
   text += entry("BEGAT_CACHE_HOME", "blobs and index, disposable (default: $XDG_CACHE_HOME/begat)", LEFT);
+  text += entry("BEGAT_DAEMON", "0: neither ask nor start the warm engine; 1: even where CI is set", LEFT);
   text += entry("NO_COLOR, FORCE_COLOR", "never or always colour", LEFT);
   return `${text}\n\`begat help COMMAND\` or \`begat COMMAND --help\` tells more.\n`;
 }

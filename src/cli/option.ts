@@ -89,6 +89,7 @@ export const OPTIONS = {
       value: "k=N",
       text: "use an earlier result only where N executions agree: by other keys, or checked again",
     },
+    flag("no-daemon", "neither ask nor start the warm engine (also: BEGAT_DAEMON=0)"),
     flag("no-explain", "do not run a failed chore again, traced, to see what it lacked"),
     OFFLINE,
     { name: "timeout", kind: "duration", value: "TIME", text: "end a chore after TIME where it declares none" },

@@ -151,6 +151,12 @@ async function dispatch(context: Context): Promise<number> {
       return (await import("./verbs/farm.ts")).farmRenew(context);
     case "fulcrum serve":
       return (await import("./verbs/fulcrum.ts")).fulcrumServe(context);
+    case "daemon start":
+      return (await import("./verbs/daemon.ts")).daemonStart(context);
+    case "daemon stop":
+      return (await import("./verbs/daemon.ts")).daemonStop(context);
+    case "daemon status":
+      return (await import("./verbs/daemon.ts")).daemonStatus(context);
     case "doctor":
       return (await import("./verbs/upkeep.ts")).doctor(context);
     case "completion":

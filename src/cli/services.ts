@@ -3,6 +3,7 @@ import type { Diagnostic } from "../dictum-parser/index.ts";
 import type { Capabilities } from "../executor/index.ts";
 import type { BuildSummary, EventListener } from "../scheduler/index.ts";
 import type { ControlServices } from "./control-services.ts";
+import type { DaemonServices } from "./daemon-services.ts";
 import type { FarmServices } from "./farm-services.ts";
 import type { FulcrumServices } from "./fulcrum-services.ts";
 import type { ImageServices } from "./image-services.ts";
@@ -44,6 +45,8 @@ export interface BuildOptions extends WorkspaceOptions {
   readonly executor: "server" | "bubblewrap" | "docker" | "process" | undefined;
   readonly outputs: "targets" | "all";
   readonly offline: boolean;
+  /** Whether a warm engine may be started for the next build. */
+  readonly daemon?: boolean;
   /** For chores that declare none; `undefined`: no limit. */
   readonly timeoutMs: number | undefined;
   /** Asks for `chore-output` events. */
@@ -321,6 +324,7 @@ export interface Finding {
 /** All that the verbs ask of the rooms behind them. What these throw is printed, with its hint, by the caller. */
 export interface Services
   extends ControlServices,
+    DaemonServices,
     FarmServices,
     FulcrumServices,
     ImageServices,

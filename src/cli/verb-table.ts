@@ -1,4 +1,5 @@
 import { CONTROL_VERBS } from "./control-verbs.ts";
+import { DAEMON_VERBS } from "./daemon-verbs.ts";
 import { FARM_VERBS } from "./farm-verbs.ts";
 import { FULCRUM_VERBS } from "./fulcrum-verbs.ts";
 import { LEDGER_VERBS } from "./ledger-verbs.ts";
@@ -220,6 +221,7 @@ export const VERBS = {
   },
   ...QUESTION_VERBS,
   ...PROOF_VERBS,
+  ...DAEMON_VERBS,
   ...CONTROL_VERBS,
   "ledger verify": {
     summary: "check the ledger: records, tree, signatures, pins",

@@ -315,6 +315,7 @@ describe("build", () => {
       executor: "process",
       outputs: "all",
       offline: true,
+      daemon: true,
       timeoutMs: 120_000,
       verbose: true,
       explain: false,

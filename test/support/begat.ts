@@ -17,6 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { BuildEvent, BuildSummary } from "../../src/scheduler/index.ts";
+import { engineEnvironment } from "./shared-engine.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -36,8 +37,10 @@ export function begatProgram(): string {
   }
   // Takes no time where it was built already; where it cannot be, begat is bundled without it.
   execFileSync("sh", [join(root, "native/build.sh")], { stdio: "inherit" });
-  const server = join(root, "build/native/begat-spawn-server");
-  hash.update(existsSync(server) ? `spawn server ${statSync(server).mtimeMs}\n` : "no spawn server\n");
+  for (const name of ["begat-spawn-server", "begat-change-feed", "begat-client"]) {
+    const native = join(root, "build/native", name);
+    hash.update(existsSync(native) ? `${name} ${statSync(native).mtimeMs}\n` : `no ${name}\n`);
+  }
   const cache = join(root, "node_modules/.cache/begat-tests");
   const folder = join(cache, `begat-${hash.digest("hex").slice(0, 16)}`);
   if (!existsSync(folder)) {
@@ -191,6 +194,7 @@ export class BegatHome {
       LANG: "C.UTF-8",
       BEGAT_STATE_HOME: this.state,
       BEGAT_CACHE_HOME: this.cache,
+      ...engineEnvironment(begatProgram),
       ...this.env,
     };
   }

@@ -84,6 +84,7 @@ export class FakeHost implements Host {
   readonly env: Record<string, string | undefined> = {};
   readonly cwd = "/home/user/project";
   readonly version = { version: "1.2.3", build: "abc123", node: "20.20.2" };
+  readonly engine = "unwanted";
   readonly ticker = new ManualTicker();
   readonly now = this.ticker.now;
   readonly every = this.ticker.every;

@@ -90,6 +90,7 @@ function buildOptions(context: Context): BuildOptions {
     executor: EXECUTORS.find((name) => name === executor),
     outputs: flags.text("outputs") === "all" ? "all" : "targets",
     offline: flags.has("offline"),
+    daemon: !flags.has("no-daemon"),
     timeoutMs: flags.number("timeout"),
     verbose: flags.has("verbose"),
     explain: !flags.has("no-explain"),

@@ -11,8 +11,13 @@ export async function openServices(host: Host): Promise<Services> {
   const ledger = () => import("./ledger-service.ts");
   const images = () => import("./image-service.ts");
   const farms = () => import("./farm-service.ts");
+  const daemons = () => import("./daemon-service.ts");
   return {
     async build(options, listener, signal) {
+      if (options.daemon && !options.dryRun) {
+        // Closed last of all: whatever the build has to put down comes first.
+        machine.onClose(async () => (await import("../engine/start.ts")).startEngineQuietly(host));
+      }
       const workspace = machine.workspace(options.directory, options.begatfiles);
       const { quickly } = await import("./quick-service.ts");
       const quick = quickly(machine, workspace, options, listener);
@@ -60,6 +65,10 @@ export async function openServices(host: Host): Promise<Services> {
     farmRenew: async (cluster) => (await farms()).farmRenew(machine, cluster),
     fulcrumServe: async (request, hooks) =>
       (await import("./fulcrum-service.ts")).fulcrumServe(machine, request, hooks),
+    daemonStatus: async () => (await daemons()).daemonStatus(machine),
+    daemonStart: async (idle) => (await daemons()).daemonStart(machine, idle),
+    daemonStop: async () => (await daemons()).daemonStop(machine),
+    daemonServe: async (idleMs, signal) => (await daemons()).daemonServe(machine, idleMs, signal),
     close: () => machine.close(),
   };
 }

@@ -20,6 +20,7 @@ import {
   verifyLedger,
 } from "../../provenance/index.ts";
 import type { CacheStats, CacheVerdict, CollectionReport, DoctorReport, Finding, LedgerVerdict } from "../services.ts";
+import { engineFinding } from "./daemon-service.ts";
 import type { Machine } from "./machine.ts";
 import { lister, openUserLedger } from "./records.ts";
 import { spawnServerProgram } from "./spawn-server-program.ts";
@@ -136,6 +137,7 @@ export async function doctor(machine: Machine, options: { readonly directory: st
   findings.push(diskFinding("memory staging", "/dev/shm"));
   const found = await executors(machine, options.directory);
   findings.push(executorFinding(found));
+  findings.push(await engineFinding(machine));
   return { findings, executors: found };
 }
 

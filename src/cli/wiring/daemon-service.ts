@@ -1,0 +1,148 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path/posix";
+import { explain } from "../../base/index.ts";
+import {
+  Engine,
+  type EngineEnd,
+  EngineError,
+  type EngineStatus,
+  engineDirectory,
+  localFileSystems,
+  orderEngine,
+  socketIn,
+  WarmAnswers,
+} from "../../engine/index.ts";
+import { NativeChangeFeed } from "../../platform/index.ts";
+import { Checkout, quickCheck } from "../../scheduler/index.ts";
+import type { DaemonView } from "../daemon-services.ts";
+import { bundleFile, changeFeedProgram } from "../engine/bundle-file.ts";
+import { FAILURE_FILE, spawnEngine } from "../engine/start.ts";
+import { wantsEngine } from "../engine/wanted.ts";
+import { counted } from "../quantity.ts";
+import type { Finding } from "../services.ts";
+import type { Machine } from "./machine.ts";
+
+const PATIENCE_MS = 2000;
+/** A start is awaited so long, in steps; Node needs 30 to 300 ms for it. */
+const STARTING_MS = 10_000;
+const STEP_MS = 20;
+
+function place(machine: Machine): string {
+  const directory = engineDirectory(machine.host.env);
+  if (directory !== undefined) return directory;
+  throw new EngineError("DAEMON_NO_PLACE", "there is no directory for the engine's socket", {
+    hint: "set XDG_RUNTIME_DIR, or BEGAT_RUNTIME_HOME, to an absolute path of less than 90 bytes",
+  });
+}
+
+export async function daemonStatus(machine: Machine): Promise<DaemonView> {
+  const directory = place(machine);
+  const exchange = await orderEngine(directory, { kind: "status" }, PATIENCE_MS);
+  const socket = socketIn(directory);
+  if (exchange.kind === "status") return { state: "running", socket, status: exchange.status as EngineStatus };
+  if (exchange.kind !== "absent") return { state: "silent", socket };
+  return { state: "absent", socket, failure: lastFailure(directory) };
+}
+
+export async function daemonStart(
+  machine: Machine,
+  idle: string | undefined,
+): Promise<DaemonView & { fresh: boolean }> {
+  const directory = place(machine);
+  const before = await daemonStatus(machine);
+  if (before.state !== "absent") return { ...before, fresh: false };
+  rmSync(join(directory, FAILURE_FILE), { force: true });
+  spawnEngine(machine.host.env, idle);
+  const until = machine.clock.monotonicMs() + STARTING_MS;
+  for (;;) {
+    const now = await daemonStatus(machine);
+    const isOver = now.state === "absent" && (now.failure !== undefined || machine.clock.monotonicMs() > until);
+    if (now.state !== "absent" || isOver) return { ...now, fresh: true };
+    await machine.clock.sleep(STEP_MS);
+  }
+}
+
+export async function daemonStop(machine: Machine): Promise<{ stopped: boolean; pid: number | undefined }> {
+  const exchange = await orderEngine(place(machine), { kind: "stop" }, PATIENCE_MS);
+  if (exchange.kind !== "status") return { stopped: false, pid: undefined };
+  const { pid } = exchange.status as EngineStatus;
+  // Whoever stops it may want to start another one at once.
+  const until = machine.clock.monotonicMs() + PATIENCE_MS;
+  while (isAlive(pid) && machine.clock.monotonicMs() < until) await machine.clock.sleep(STEP_MS);
+  return { stopped: true, pid };
+}
+
+/** Serves in this process until it is told to stop, or has been idle for so long. */
+export async function daemonServe(machine: Machine, idleMs: number, signal: AbortSignal): Promise<EngineEnd> {
+  const directory = place(machine);
+  try {
+    const feed = await NativeChangeFeed.start(changeFeedProgram());
+    const warm = new WarmAnswers(
+      machine.fs,
+      machine.clock,
+      feed,
+      localFileSystems(),
+      (files, { root, ledger, request }) => quickCheck(new Checkout(files, root, { ledger }), request),
+    );
+    const { answerCommand } = await import("../engine/answer-command.ts");
+    const engine = new Engine({
+      directory,
+      bundleFile: bundleFile(),
+      version: machine.host.version.version,
+      idleMs,
+      feed,
+      warm,
+      answer: (ask) => answerCommand(ask, warm, machine.host),
+    });
+    await engine.start();
+    rmSync(join(directory, FAILURE_FILE), { force: true });
+    signal.addEventListener("abort", () => engine.stop());
+    return await engine.untilEnd();
+  } catch (error) {
+    if (!(error instanceof EngineError && error.code === "DAEMON_RUNNING")) noteFailure(directory, error);
+    throw error;
+  }
+}
+
+/** A line for `begat doctor`. Doing without is no weakness of the results, so only one that cannot start is one. */
+export async function engineFinding(machine: Machine): Promise<Finding> {
+  const subject = "warm engine";
+  const fine = (text: string): Finding => ({ subject, state: "ok", text, hint: undefined });
+  if (!existsSync(changeFeedProgram())) return fine("none: begat-change-feed was not built, which needs a C compiler");
+  if (!wantsEngine(machine.host.env)) return fine("not wanted: BEGAT_DAEMON is 0, or CI is set");
+  if (engineDirectory(machine.host.env) === undefined) return fine("none: there is no directory for its socket");
+  const view = await daemonStatus(machine);
+  if (view.state === "running") {
+    const { pid, answered, asked } = view.status;
+    return fine(`process ${pid}, answered ${answered} of ${counted(asked, "build")}`);
+  }
+  if (view.state === "absent" && view.failure === undefined) return fine("none runs; the next build starts one");
+  const text = view.state === "silent" ? `somebody listens on ${view.socket} and says nothing` : view.failure;
+  return { subject, state: "weak", text: text ?? "", hint: "`begat daemon start` tries again" };
+}
+
+function noteFailure(directory: string, error: unknown): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    writeFileSync(join(directory, FAILURE_FILE), `${explain(error)}\n`);
+  } catch {
+    // Then the next command tries again.
+  }
+}
+
+function lastFailure(directory: string): string | undefined {
+  try {
+    return readFileSync(join(directory, FAILURE_FILE), "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,16 @@
+export { Engine, type EngineEnd, EngineError, type EngineStatus, NOT_A_BUILD } from "./engine.ts";
+export { type Exchange, orderEngine } from "./engine-client.ts";
+export { engineDirectory, isPrivate, socketIn } from "./engine-place.ts";
+export {
+  type AskOrder,
+  decodeAnswer,
+  decodeOrder,
+  type EngineAnswer,
+  encodeAnswer,
+  encodeOrder,
+  FrameReader,
+  type Order,
+} from "./frames.ts";
+export { localFileSystems } from "./local-file-systems.ts";
+export { ownWorld } from "./own-world.ts";
+export { type Question, WarmAnswers } from "./warm-answers.ts";

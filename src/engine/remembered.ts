@@ -1,0 +1,120 @@
+import { dirname } from "node:path/posix";
+import type { FileTree } from "../ports/index.ts";
+import { STAT_NUMBERS } from "../ports/index.ts";
+import type { QuickAnswer } from "../scheduler/index.ts";
+import { READ } from "./read-table.ts";
+import { numbersOf, type RecordingFiles } from "./recording-files.ts";
+import type { WatchedDirectories, WatchedDirectory } from "./watched-directories.ts";
+
+export type UpToDate = Extract<QuickAnswer, { upToDate: true }>;
+
+/**
+ * That there is nothing to do, and all that this was concluded from. It holds while each read would find the same
+ * again; only reads in directories that the feed has told of are looked at, and those that no feed tells of.
+ */
+export class Remembered {
+  readonly answer: UpToDate;
+  readonly root: string;
+  /** Variables that were asked for. */
+  readonly env: readonly (readonly [name: string, value: string | undefined])[];
+  readonly #reads: RecordingFiles["reads"];
+  readonly #directories: readonly string[];
+  /** Watched ones by the feed's number: their place among `directories`, or -1 for one that is only on the way. */
+  readonly #places = new Map<number, number>();
+  readonly #watched: readonly WatchedDirectory[];
+  readonly #always: readonly number[];
+  readonly #pending = new Set<number>();
+  #inDoubt = false;
+
+  constructor(
+    answer: UpToDate,
+    root: string,
+    env: Remembered["env"],
+    record: RecordingFiles,
+    watched: readonly WatchedDirectory[],
+  ) {
+    this.answer = answer;
+    this.root = root;
+    this.env = env;
+    this.#reads = record.reads;
+    this.#reads.trim();
+    this.#directories = record.directories;
+    this.#watched = watched;
+    const places = new Map(record.directories.map((path, place) => [path, place]));
+    for (const { path, number } of watched) this.#places.set(number, places.get(path) ?? -1);
+    const told = new Set(this.#places.values());
+    const always: number[] = [];
+    for (let at = 0; at < this.#reads.count; at++) {
+      if (this.#reads.flags(at) & READ.always || !told.has(this.#reads.directory(at))) always.push(at);
+    }
+    this.#always = always;
+  }
+
+  get readCount(): number {
+    return this.#reads.count;
+  }
+
+  get sizeBytes(): number {
+    return this.#reads.sizeBytes + this.#watched.length * 200;
+  }
+
+  /** Something happened in a directory. */
+  note(number: number): void {
+    if (this.#places.has(number)) this.#pending.add(number);
+  }
+
+  uses(number: number): boolean {
+    return this.#places.has(number);
+  }
+
+  doubt(): void {
+    this.#inDoubt = true;
+  }
+
+  /** How many reads have to be looked at again; all of them when in doubt. */
+  get isInDoubt(): boolean {
+    return this.#inDoubt;
+  }
+
+  /** Looks again where something may be different. `false`: it is, or cannot be told. */
+  stillHolds(files: FileTree, directories: WatchedDirectories): boolean {
+    const root = this.#watched.find(({ path }) => path === this.root);
+    if (root !== undefined && !directories.stands(root)) {
+      directories.forget(this.root);
+      return false;
+    }
+    if (!this.#inDoubt && this.#pending.size === 0) return this.#look(files, this.#always);
+    const above = new Set(this.#watched.filter(({ number }) => this.#pending.has(number)).map(({ path }) => path));
+    for (const directory of this.#watched) {
+      if ((this.#inDoubt || above.has(dirname(directory.path))) && !directories.stands(directory)) return false;
+    }
+    const marked = new Uint8Array(this.#directories.length);
+    if (this.#inDoubt) marked.fill(1);
+    for (const number of this.#pending) marked[this.#places.get(number) ?? -1] = 1;
+    for (let at = 0; at < this.#reads.count; at++) {
+      if (marked[this.#reads.directory(at)] && !this.#same(files, at)) return false;
+    }
+    if (!this.#look(files, this.#always)) return false;
+    this.#pending.clear();
+    this.#inDoubt = false;
+    return true;
+  }
+
+  #look(files: FileTree, reads: readonly number[]): boolean {
+    return reads.every((at) => this.#same(files, at));
+  }
+
+  #same(files: FileTree, at: number): boolean {
+    const flags = this.#reads.flags(at);
+    const directory = this.#directories[this.#reads.directory(at)] as string;
+    const path = flags & READ.directory ? directory : `${directory === "/" ? "" : directory}/${this.#reads.name(at)}`;
+    if (flags & READ.link) {
+      const found = files.lstat(path);
+      return found === undefined ? (flags & READ.missing) !== 0 : this.#reads.holds(at, numbersOf(found));
+    }
+    const there = files.statInto(path, NUMBERS, 0);
+    return there ? this.#reads.holds(at, NUMBERS) : (flags & READ.missing) !== 0;
+  }
+}
+
+const NUMBERS = new Float64Array(STAT_NUMBERS);

@@ -1,0 +1,15 @@
+import { existsSync } from "node:fs";
+import { afterAll, expect } from "vitest";
+import { changeFeedProgram } from "../../support/change-feed-program.ts";
+import { sharedEngineStatus } from "../../support/shared-engine.ts";
+
+// The same tests once more, with a warm engine that answers whatever has nothing to do.
+if (changeFeedProgram() !== undefined && existsSync("/proc/self/ns/mnt")) {
+  process.env.BEGAT_E2E_DAEMON = "1";
+  afterAll(async () => {
+    const status = await sharedEngineStatus();
+    // Else these tests would say nothing about it.
+    expect(status?.answered).toBeGreaterThan(5);
+  });
+}
+await import("../incremental.test.ts");
