@@ -1,7 +1,14 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path/posix";
 import { compareUtf8 } from "../base/index.ts";
-import { type DirectoryEntry, type FileKind, type FileStat, type FileTree, FileTreeError } from "../ports/index.ts";
+import {
+  type DirectoryEntry,
+  type FileKind,
+  type FileStat,
+  type FileTree,
+  FileTreeError,
+  type ReplaceOptions,
+} from "../ports/index.ts";
 import { errnoOf, fileTreeFailure } from "./file-tree-failure.ts";
 
 const QUIET = { throwIfNoEntry: false } as const;
@@ -84,17 +91,17 @@ export class NodeFileTree implements FileTree {
     }
   }
 
-  replaceFile(path: string, bytes: Uint8Array | string, options: { mode?: number; durable?: boolean } = {}): void {
+  replaceFile(path: string, bytes: Uint8Array | string, options: ReplaceOptions = {}): void {
     const temporary = `${dirname(path)}/.begat-${process.pid}-${++temporaries}`;
-    const durable = options.durable ?? false;
+    const { mode = 0o666, durable = false } = options;
     let made = false;
     try {
-      writeWhole(temporary, bytes, EXCLUSIVE, options.mode ?? 0o666, durable, () => {
+      writeWhole(temporary, bytes, EXCLUSIVE, mode, durable !== false, () => {
         made = true;
       });
       fs.renameSync(temporary, path);
       made = false;
-      if (durable) syncDirectory(dirname(path));
+      if (durable === true) syncDirectory(dirname(path));
     } catch (cause) {
       if (made) fs.rmSync(temporary, { force: true });
       throw fileTreeFailure(cause, "replace", path);

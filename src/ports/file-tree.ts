@@ -45,6 +45,11 @@ export const STAT_NUMBERS = 5;
  *
  * @throws {FileTreeError} from every method, with a code a caller can branch on.
  */
+export interface ReplaceOptions {
+  readonly mode?: number;
+  readonly durable?: boolean | "content";
+}
+
 export interface FileTree {
   /** Follows symlinks. `undefined` when there is nothing at `path`, or a symlink leads nowhere. */
   stat(path: string): FileStat | undefined;
@@ -63,9 +68,10 @@ export interface FileTree {
   writeFile(path: string, bytes: Uint8Array | string, options?: { mode?: number; exclusive?: boolean }): void;
   /**
    * Replaces `path` at once or not at all: a temporary name beside it, then rename. Readers see the old bytes or the
-   * new. With `durable` the file and its directory are synced before it returns.
+   * new. With `durable` the file and its directory are synced before it returns; with "content" the
+   * file alone, so that after a loss of power it is the old one or the new one, and whole.
    */
-  replaceFile(path: string, bytes: Uint8Array | string, options?: { mode?: number; durable?: boolean }): void;
+  replaceFile(path: string, bytes: Uint8Array | string, options?: ReplaceOptions): void;
   /** With its parents; nothing happens where it exists. */
   makeDirectory(path: string, mode?: number): void;
   /** By reflink where the file system can, else by copying. Refuses an existing `to`. Permissions become `mode`. */

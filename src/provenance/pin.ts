@@ -70,8 +70,8 @@ export function parsePin(bytes: Uint8Array): Pin | undefined {
 export const pinText = (pin: Pin): string => canonicalJson({ v: pin.root === undefined ? 1 : 2, ...pin });
 
 /**
- * Remembers `pin`, unless what is there already says more about the same ledger. Not synced unless `durable`: after a
- * power cut it may be an older pin, which is still true.
+ * Remembers `pin`, unless what is there already says more about the same ledger. Its name is not synced unless `durable`: after
+ * a power cut it may be an older pin, which is still true.
  *
  * @returns Whether it could be written; a pin that cannot is no reason to stop a build.
  */
@@ -86,7 +86,8 @@ export function writePinFile(files: FileTree, path: string, pin: Pin, durable = 
     if (says && (before.pin.root !== undefined || before.pin.size > pin.size)) return true;
   }
   try {
-    files.replaceFile(path, pinText(pin), { mode: 0o600, durable });
+    // What else is synced in its directory must not make its name last before what it says.
+    files.replaceFile(path, pinText(pin), { mode: 0o600, durable: durable || "content" });
     return true;
   } catch (error) {
     if (error instanceof FileTreeError) return false;

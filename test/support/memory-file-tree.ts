@@ -7,6 +7,7 @@ import {
   type FileTree,
   FileTreeError,
   type FileTreeErrorCode,
+  type ReplaceOptions,
 } from "../../src/ports/index.ts";
 import { ManualClock } from "./manual-clock.ts";
 
@@ -147,7 +148,7 @@ export class MemoryFileTree implements FileTree {
     this.#fill(node, typeof bytes === "string" ? Buffer.from(bytes) : Buffer.from(bytes), path);
   }
 
-  replaceFile(path: string, bytes: Uint8Array | string, options: { mode?: number; durable?: boolean } = {}): void {
+  replaceFile(path: string, bytes: Uint8Array | string, options: ReplaceOptions = {}): void {
     this.#enter("replaceFile", path);
     const { parent, name } = this.#parent(path, "replace");
     if (parent.children.get(name)?.kind === "directory") throw failure("FILE_IS_DIRECTORY", "replace", path, "EISDIR");
