@@ -59,7 +59,36 @@ export interface PageView {
   readonly version: string;
 }
 
+export type SbomFormat = "cyclonedx" | "spdx";
+
+export interface SbomRequest {
+  /** Absolute; paths are taken from there. */
+  readonly directory: string;
+  /** A path, a SHA-256, or an image: its name, `image(NAME)` or its digest. */
+  readonly subject: string;
+  readonly format: SbomFormat;
+  /** Absolute: where to write it; `undefined`: nowhere. */
+  readonly output: string | undefined;
+}
+
+/** A bill of materials, and what is in it. */
+export interface SbomView {
+  readonly subject: string;
+  readonly hash: string;
+  readonly format: SbomFormat;
+  readonly packages: number;
+  readonly files: number;
+  readonly images: number;
+  readonly executions: number;
+  /** Why it may not be all. */
+  readonly gaps: readonly string[];
+  readonly path: string | undefined;
+  /** The document itself. */
+  readonly text: string;
+}
+
 export interface ProofServices {
+  sbom(request: SbomRequest): Promise<SbomView>;
   prove(request: ProveRequest): Promise<ProveView>;
   /** @param output Absolute. */
   verifyPage(output: string): Promise<PageView>;

@@ -20,6 +20,31 @@ export const PROOF_VERBS = {
     examples: [["begat prov prove prog -o prog-proof", ""]],
     verifies: true,
   },
+  "prov sbom": {
+    summary: "list what an artifact or an image consists of and was made from",
+    usage: "ARTIFACT|IMAGE",
+    text: [
+      "ARTIFACT is a path or a SHA-256, IMAGE a name, image(NAME) or a config digest. A software bill of materials, from the records alone: packages, files, the executions between them, each with its record. The same records give the same bytes.",
+      "What the records cannot tell is said on standard error and in the document: tools of the machine, recipes that might have seen more than they declared.",
+    ],
+    options: [
+      {
+        name: "format",
+        kind: { oneOf: ["cyclonedx", "spdx"] },
+        text: "CycloneDX 1.6 (default) or SPDX 3.0.1 JSON-LD",
+      },
+      { name: "output", short: "o", kind: "text", value: "FILE", text: "write it there, and say what is in it" },
+      { name: "json", kind: "flag", text: "with -o: say what is in it as JSON" },
+      ...OPTIONS.every,
+    ],
+    words: { least: 1, most: 1, what: "ARTIFACT or IMAGE" },
+    overrides: false,
+    examples: [
+      ["begat prov sbom prog -o prog.cdx.json", ""],
+      ["begat prov sbom 'image(gcc)' --format spdx", "of an image"],
+    ],
+    verifies: true,
+  },
   verify: {
     summary: "check an artifact by its proof; needs no ledger",
     usage: "PROOF ARTIFACT | --page FILE",

@@ -89,6 +89,8 @@ async function dispatch(context: Context): Promise<number> {
       return (await import("./verbs/questions.ts")).ledgerReindex(context);
     case "prov prove":
       return (await import("./verbs/proofs.ts")).prove(context);
+    case "prov sbom":
+      return (await import("./verbs/sbom.ts")).sbom(context);
     case "verify":
       return (await import("./verbs/proofs.ts")).verify(context);
     case "ledger keys":

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { runCommand, type Services } from "../../src/cli/index.ts";
-import type { ProveView, VerifyRequest, VerifyView } from "../../src/cli/proof-services.ts";
+import type { ProveView, SbomRequest, SbomView, VerifyRequest, VerifyView } from "../../src/cli/proof-services.ts";
 import { FakeHost } from "../support/fake-host.ts";
 
 async function run(line: string, services: Partial<Services>) {
@@ -118,6 +118,27 @@ describe("answers about proofs", () => {
     const json = await run("verify --page x --json", { verifyPage });
     expect(JSON.parse(json.said)).toMatchObject({ v: 1, bytes: 95_000 });
     expect((await run("verify a b --page x", { verifyPage })).exitCode).toBe(2);
+  });
+
+  it("writes a bill of materials, or says what is in it", async () => {
+    const gaps = Array.from({ length: 7 }, (_, i) => `record ${i} (x()) may have seen more than it declared`);
+    const view = { subject: "bin/prog", hash: "a".repeat(64), packages: 62, files: 6, images: 1, executions: 4, gaps };
+    const sbom = async ({ format, output }: SbomRequest): Promise<SbomView> => ({
+      ...view,
+      format,
+      path: output,
+      text: '{"a":1}\n',
+    });
+    const host = new FakeHost({ sbom });
+    expect(await runCommand(["prov", "sbom", "bin/prog"], host)).toBe(0);
+    expect(host.stdout.text).toBe('{"a":1}\n');
+    expect(host.stderr.text.split("\n")).toHaveLength(7);
+    const written = await run("prov sbom bin/prog --format spdx -o x.json", { sbom });
+    expect(written.exitCode).toBe(0);
+    await expect(written.said).toMatchFileSnapshot("golden/prov-sbom.txt");
+    const json = await run("prov sbom bin/prog -o x.json --json", { sbom });
+    expect(JSON.parse(json.said)).toMatchObject({ v: 1, packages: 62, bytes: 8 });
+    expect((await run("prov sbom x --format swid", { sbom })).exitCode).toBe(2);
   });
 
   it("takes paths from where -C says", async () => {

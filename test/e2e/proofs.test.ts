@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { preAuthenticationEncoding } from "../../src/provenance/index.ts";
 import { BegatHome, begatProgram, verdicts } from "../support/begat.ts";
 
@@ -33,6 +33,9 @@ apply(compile [src/a.c "src/b c.c"])
 `);
 made.write("src/a.c", "int a;\n");
 made.write("src/b c.c", "int b;\n");
+
+// Whoever is first bundles it.
+beforeAll(() => void begatProgram(), 120_000);
 
 /** Somebody with nothing but the proof and the artifact. */
 const other = stranger.workspace("elsewhere");
@@ -76,7 +79,7 @@ describe("a proof given away", () => {
     expect(existsSync(join(stranger.state, "ledger.db"))).toBe(false);
   });
 
-  test("comes with a page to check it in a browser, the same that anybody's begat writes", async () => {
+  test("comes with a page and bills of materials, the same that begat writes when asked for them", async () => {
     const directory = await exported("obj/a.o", "page");
     const page = readFileSync(join(directory, "offline.html"));
     expect((await other.begat(["verify", "--page", "check.html"])).status).toBe(0);
@@ -84,6 +87,11 @@ describe("a proof given away", () => {
     const sha256 = createHash("sha256").update(page).digest("hex");
     expect(readFileSync(join(directory, "README.md"), "utf8")).toContain(`${sha256}  offline.html`);
     expect(page.toString()).toContain("default-src 'none'");
+    const bill = readFileSync(join(directory, "a.o.cdx.json"), "utf8");
+    expect((await made.begat(["prov", "sbom", "obj/a.o"])).stdout).toBe(bill);
+    const spdx = JSON.parse((await made.begat(["prov", "sbom", "obj/a.o", "--format", "spdx"])).stdout);
+    expect(spdx).toEqual(JSON.parse(readFileSync(join(directory, "a.o.spdx.json"), "utf8")));
+    expect(spdx["@graph"].filter(({ type }: { type: string }) => type === "build_Build")).toHaveLength(1);
   });
 
   test("is refused when it or the artifact is another, with the exit code that says so", async () => {

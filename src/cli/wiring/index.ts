@@ -35,6 +35,7 @@ export async function openServices(host: Host): Promise<Services> {
     provShow: async (request) => (await history()).provShow(machine, request),
     provTree: async (request) => (await history()).provTree(machine, request),
     prove: async (request) => (await import("./proof-service.ts")).prove(machine, request),
+    sbom: async (request) => (await import("./sbom-service.ts")).sbom(machine, request),
     verifyPage: async (output) => (await import("./proof-service.ts")).verifyPage(machine, output),
     verify: async (request) => (await import("./proof-service.ts")).verify(machine, request),
     ask: async (request) => (await import("./question-service.ts")).ask(machine, request),

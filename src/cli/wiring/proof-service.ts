@@ -1,7 +1,10 @@
 import { join } from "node:path/posix";
 import { BegatError, digestOf, type Sha256, sha256 } from "../../base/index.ts";
 import {
+  type ArtifactQuery,
+  billOfArtifact,
   type ControlRecord,
+  cycloneDx,
   type ExportRequest,
   evidenceAt,
   exportProof,
@@ -22,6 +25,7 @@ import {
   type Signer,
   type SqliteLedger,
   signedSummary,
+  spdx,
   unknownArtifact,
   verificationSummary,
   verifyProof,
@@ -59,6 +63,7 @@ export async function prove(machine: Machine, request: ProveRequest): Promise<Pr
     log: ledger.signer("log"),
     rnode: rnodeSigner(ledger, record.key),
     page: offlinePage(machine),
+    bills: billsOf(history, { path: output.p, digest: output.d }, machine.host.version.version),
     ...aboutKeys(history, record.key, evidence.seq, record.action),
   } satisfies ExportRequest);
   // Nobody is given what does not hold: not even after a mistake in begat.
@@ -114,6 +119,16 @@ function subjectOf(machine: Machine, history: LocalHistory, request: ProveReques
     throw new ProveError("PROOF_NOT_PROVEN", because, { hint });
   }
   return making;
+}
+
+/** Bills of materials beside a proof; none where what it was made from does not hold. */
+function billsOf(history: History, query: ArtifactQuery, version: string): ReadonlyMap<string, string> {
+  const found = billOfArtifact(history, query);
+  if (!found.found) return new Map();
+  return new Map([
+    ["cdx.json", cycloneDx(found.answer, version)],
+    ["spdx.json", spdx(found.answer, version)],
+  ]);
 }
 
 /** The rnode's private key, where it is this machine's. */

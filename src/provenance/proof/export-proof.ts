@@ -53,6 +53,8 @@ export interface ExportRequest {
   readonly log: Signer;
   /** The rnode's key where it is at hand; in-toto's links need a signature of their own. */
   readonly rnode?: Signer | undefined;
+  /** Bills of materials of the artifact, by the ending of their files' names. */
+  readonly bills?: ReadonlyMap<string, string> | undefined;
   /** The page that checks proofs in a browser, where there is one. */
   readonly page?: Uint8Array | undefined;
   /** Records about keys and challenges of this execution, by seq, ascending. */
@@ -155,6 +157,7 @@ export async function exportProof(request: ExportRequest): Promise<ProofExport> 
   for (const [file, text] of classic ?? []) put(file, text);
   put("check.go", GO_CHECK);
   put("check.mjs", SIGSTORE_CHECK);
+  for (const [ending, text] of request.bills ?? []) put(`${name}.${ending}`, text);
   if (request.page !== undefined) put(PAGE_NAME, request.page);
   put("README.md", readmeFor(request, name, signed.size, classic !== undefined));
   return { files, proof, proofName: `${name}.proof`, rekor, size: signed.size };
@@ -211,7 +214,7 @@ function classicFiles(request: ExportRequest, rnode: Signer): readonly (readonly
 }
 
 function readmeFor(
-  { ledger, record, artifact, page }: ExportRequest,
+  { ledger, record, artifact, page, bills }: ExportRequest,
   name: string,
   size: number,
   classic: boolean,
@@ -230,6 +233,7 @@ function readmeFor(
     level: record.level,
     complete: isComplete(record),
     classic,
+    bills: [...(bills?.keys() ?? [])].map((ending) => `${name}.${ending}`),
     page: page === undefined ? undefined : { name: PAGE_NAME, sha256: sha256(page) },
   });
 }

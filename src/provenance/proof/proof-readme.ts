@@ -16,6 +16,8 @@ export interface ReadmeFacts {
   readonly complete: boolean;
   /** Whether layout and link were made: only where both keys are at hand. */
   readonly classic: boolean;
+  /** Names of files: bills of materials. */
+  readonly bills: readonly string[];
   /** The page that checks proofs in a browser. */
   readonly page: { readonly name: string; readonly sha256: string } | undefined;
 }
@@ -98,6 +100,7 @@ The statement, its entry in the ledger and the checkpoint, after ${code("npm ins
 
 ${shell(`node check.mjs ${quoted(`${name}.sigstore.json`)} trusted-root.json rnode.pub "$ARTIFACT"`)}`,
   ];
+  if (facts.bills.length > 0) sections.push(billsSection(facts.bills));
   if (facts.classic) {
     sections.push(`## in-toto
 
@@ -119,6 +122,12 @@ There is no in-toto layout: the key of the rnode that executed is not on the mac
   }
   return sections.join("\n");
 }
+
+const billsSection = (names: readonly string[]): string => `## Bill of materials
+
+${names.map(code).join(" (CycloneDX 1.6) and ")} (SPDX 3.0.1) list what the artifact was made from and in which images, down to
+sources and packages. They carry no signature: each part names the record of the ledger that vouches for it.
+`;
 
 /** A page that came with the proof can be as false as the proof: it is worth what its SHA-256 is compared with. */
 const browserSection = (page: { readonly name: string; readonly sha256: string }, name: string): string => `## A browser
