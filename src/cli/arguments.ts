@@ -204,7 +204,7 @@ function readValue(option: OptionSpec, shown: string, text: string, verb: Verb):
     throw new UsageError(`${shown} expects a value, found ""`, { verb });
   }
   const read: Quantity =
-    kind === "count" ? parseCount(text, 1) : kind === "size" ? parseSize(text) : parseDuration(text);
+    kind === "count" ? parseCount(text, option.least ?? 1) : kind === "size" ? parseSize(text) : parseDuration(text);
   if (read.ok) return read.value;
   throw new UsageError(`${shown} expects ${read.expected}; found "${text}"`, { verb });
 }

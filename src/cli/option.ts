@@ -18,6 +18,8 @@ export interface OptionSpec {
   readonly value?: string;
   /** It may stand without its value; one is given as `--name=VALUE` only. */
   readonly optional?: boolean;
+  /** Of a count; 1 where it is absent. */
+  readonly least?: number;
   /** May be given several times. */
   readonly many?: boolean;
   /** One line for help; lower case. */
@@ -54,7 +56,20 @@ export const OPTIONS = {
   offline: [OFFLINE],
   every: [DIRECTORY, ...COLOUR, HELP],
   build: [
-    { name: "jobs", short: "j", kind: "count", value: "N", text: "run at most N chores at once" },
+    { name: "jobs", short: "j", kind: "count", least: 0, value: "N", text: "run at most N chores at once" },
+    {
+      name: "farm",
+      kind: "text",
+      value: "ADDR",
+      text: "execute there too: HOST:PORT of a farm's leader, joined, or grpc[s]://HOST:PORT (or BEGAT_FARM); with -j 0, nothing here that can go there",
+    },
+    { name: "instance", kind: "text", value: "NAME", text: "the instance to ask for there" },
+    {
+      name: "download",
+      kind: { oneOf: ["all", "toplevel", "none"] },
+      value: "WHAT",
+      text: "fetch of what was made there: all of it (default), what belongs into the checkout, or none",
+    },
     flag("keep-going", "after a failure, go on with what does not need it", "k"),
     flag("dry-run", "say what would run and why; run nothing", "n"),
     flag("force", "execute the chores of the targets even where an earlier result counts"),

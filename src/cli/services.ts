@@ -57,6 +57,17 @@ export interface BuildOptions extends WorkspaceOptions {
   readonly agreeing?: number | undefined;
   /** Executed chores are executed again and compared: `{}` all of them, at most `count`, or a share; `undefined`: none. */
   readonly check: Checking | undefined;
+  /** Where chores may be executed besides here. */
+  readonly farm?: FarmChoice | undefined;
+}
+
+export interface FarmChoice {
+  /** `HOST:PORT` of a farm's leader, `joined`, or `grpc[s]://HOST:PORT`. */
+  readonly address: string;
+  /** REAPI instance name; empty for the server's own default. */
+  readonly instance: string;
+  /** What is fetched of what was made there: all of it, what is wanted in the checkout, or nothing before it is needed. */
+  readonly download: "all" | "toplevel" | "none";
 }
 
 export interface FormatRequest {
@@ -126,6 +137,8 @@ export interface ExecutionView {
   readonly startedAt: string;
   readonly durationMs: number;
   readonly why: string;
+  /** Where a farm was at hand: why it ran where it did. */
+  readonly on: string | undefined;
   readonly outputs: readonly OutputView[];
   /** Whether the signature over the regenerated statement holds and its key is endorsed. */
   readonly signature: "holds" | "broken" | "unknown key";

@@ -94,6 +94,8 @@ export interface ExecutionPurpose {
   readonly attempt: number;
   readonly version: string;
   readonly who: string;
+  /** Tools that an identity of the host's own tools names. */
+  readonly tools: readonly string[];
   /** Whether an execution of before will do. */
   readonly mayBeCached: boolean;
   /** What it took the last time, milliseconds; `undefined` where nothing is known. */

@@ -1,4 +1,5 @@
 import type { CanonicalValue, Digest, Sha256 } from "../base/index.ts";
+import type { BlobSink } from "../cache/index.ts";
 import type { GapReport } from "./image/gap-report.ts";
 import type { ImageSpec, LockedPackage } from "./image/spec.ts";
 
@@ -111,6 +112,15 @@ export interface PushResult {
   readonly reusedLayers: number;
 }
 
+/** An image as the blobs of an OCI layout: what another machine needs to have it. */
+export interface OciBlobs {
+  readonly manifest: Digest;
+  /** Manifest, config and uncompressed layers. */
+  readonly digests: readonly Digest[];
+  /** Writes one of them into `sink` and makes it a blob of the store. */
+  stand(digest: Digest, sink: BlobSink, signal: AbortSignal): Promise<void>;
+}
+
 /** Makes images from pinned inputs. The caller holds the checkout's build lock while it resolves. */
 export interface ImageProvider {
   /**
@@ -139,6 +149,17 @@ export interface ImageProvider {
   build(image: ResolvedImage, files: readonly ImageFile[], signal: AbortSignal): Promise<ReadyImage>;
   /** Every image that stands, sorted by name, then digest. */
   list(): readonly ImageFacts[];
+  /** The image's blobs, if it stands; a read of its facts. */
+  ociBlobs(config: Sha256): OciBlobs | undefined;
+  /** What a manifest in the store names: config and layers. @throws {ImageError} `IMAGE_BASE_UNUSABLE`. */
+  ociParts(manifest: Digest): readonly Digest[];
+  /**
+   * Makes an image stand whose manifest, config and layers are in the store, wherever they came from. Its identity is that
+   * of its config.
+   *
+   * @throws {ImageError} `IMAGE_BASE_UNUSABLE` where they are no image, or not that one.
+   */
+  standOci(manifest: Digest, config: Sha256, signal: AbortSignal): Promise<ReadyImage>;
   /** Writes the image out: at once or not at all. */
   export(image: ImageFacts, request: ExportRequest, signal: AbortSignal): Promise<void>;
   /** Uploads the image, its layers compressed by gzip, to an OCI registry. */

@@ -16,12 +16,14 @@ const CHANGE_LIMIT = 1_000;
 const clip = (text: string, limit: number): string =>
   text.length <= limit ? text : `${text.slice(0, limit).toWellFormed()}... (${text.length} characters)`;
 
-function clipWhy(why: WhyBody): WhyBody {
+/** With texts of bounded length, as a record holds them. */
+export function clipWhy(why: WhyBody): WhyBody {
   return {
     ...why,
     ...(why.what === undefined ? {} : { what: clip(why.what, CHANGE_LIMIT) }),
     ...(why.from === undefined ? {} : { from: clip(why.from, CHANGE_LIMIT) }),
     ...(why.to === undefined ? {} : { to: clip(why.to, CHANGE_LIMIT) }),
+    ...(why.on === undefined ? {} : { on: clip(why.on, CHANGE_LIMIT) }),
   };
 }
 

@@ -85,7 +85,7 @@ const listReference = object({ n: count, root: digest });
 const printed = object({ out: digest, err: digest });
 const inputs = object({ n: count, root: digest });
 const output = object({ p: text, d: digest, n: count }, { m: oneOf("x", "t", "l"), l: text });
-const why = object({ r: text }, { was: count, what: text, from: text, to: text });
+const why = object({ r: text }, { was: count, what: text, from: text, to: text, on: text });
 const difference = object(
   { p: text, w: oneOf("bytes", "extra", "failed", "kind", "link", "missing", "mode") },
   { m: text, at: count, a: count, b: count, t: text },

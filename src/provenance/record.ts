@@ -84,6 +84,8 @@ export interface WhyBody {
   readonly what?: string;
   readonly from?: string;
   readonly to?: string;
+  /** Where a farm was at hand: why it ran where it did. */
+  readonly on?: string;
 }
 
 /**

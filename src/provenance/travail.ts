@@ -1,5 +1,6 @@
 import { type CanonicalValue, parseCanonicalJson, sha256 } from "../base/index.ts";
 import { IN_TOTO_PAYLOAD, publicKeyFrom, verifyDsse } from "./dsse.ts";
+import { clipWhy } from "./execution-signing.ts";
 import { choreKey } from "./long-lists.ts";
 import type { ExecBody, FailBody, PublicKeyEntry, WhyBody } from "./record.ts";
 import { canonicalText, fromWire, NO_RECORD, RecordError, toWire, type Wire } from "./record-codec.ts";
@@ -109,7 +110,7 @@ export function adoptTravail(
   return {
     ...rest,
     ...names,
-    why,
+    why: clipWhy(why),
     ...(isSame && !cached
       ? {}
       : { from: { ...context, attempt: signed.attempt, ...(cached ? { cached: true } : {}) } }),

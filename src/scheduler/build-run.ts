@@ -1,32 +1,31 @@
 import { BegatError, invariant } from "../base/index.ts";
-import { type Executor, ExecutorError } from "../executor/index.ts";
+import type { Executor } from "../executor/index.ts";
 import { Checker } from "./checker.ts";
 import { CheckoutOutputs } from "./checkout-outputs.ts";
 import { ChoreActions } from "./chore-action.ts";
 import { applyResult } from "./chore-results.ts";
 import { adoptOwnOutput, type RunContext, type RunOutcome, reportOf, runChore } from "./chore-run.ts";
 import { ChoreStatuses, STATUS } from "./chore-status.ts";
-import { decide, type Verdict } from "./decide.ts";
+import { decide, type Executable } from "./decide.ts";
 import type { Decision, EventListener, FailureReport } from "./events.ts";
 import { MOST_EXPLAINED } from "./explain-failure.ts";
+import { FarmDesk } from "./farm-desk.ts";
 import { type Levels, requiredLevel } from "./levels.ts";
 import { LostOutputError, lostInput } from "./lost-inputs.ts";
 import { digestAgain, unsettleUsers } from "./moved-inputs.ts";
+import type { Place } from "./place.ts";
 import { Placement } from "./placement.ts";
 import type { Plan } from "./plan.ts";
 import type { Prepared } from "./prepare.ts";
 import { Progress } from "./progress.ts";
 import { ReadyQueue, upwardRanks } from "./ready-queue.ts";
 import type { Recorder } from "./recorder.ts";
-import { ResourcePool } from "./resource-pool.ts";
 import type { BuildOptions, BuildRooms, ChosenExecutor } from "./rooms.ts";
+import { type Decided, StartLine } from "./start-line.ts";
 import type { CheckoutState } from "./state.ts";
 import type { Selection } from "./targets.ts";
+import { Turns } from "./turns.ts";
 
-type Executable = Extract<Verdict, { act: "execute" }>;
-
-/** Chores decided but not started; more would only hold their inputs' lists in memory. */
-const DECIDED_AHEAD = 16;
 /** Chores being staged or collected beyond those whose recipes run. */
 export const STAGED_AHEAD = 2;
 /** How often a chore is looked at again because its inputs moved or went missing. */
@@ -55,15 +54,16 @@ export class BuildRun {
   /** 1 where those after a chore in the graph wait for it no more: it has come to its end, or there was nothing to do. */
   readonly #released: Uint8Array;
   readonly #tries = new Map<number, number>();
-  readonly #pool: ResourcePool;
+  readonly #line: StartLine;
   readonly #progress: Progress;
-  readonly #toRun: { chore: number; verdict: Executable }[] = [];
+  readonly #desk: FarmDesk;
+  /** Of those executed elsewhere, by rnode. */
+  readonly elsewhere = new Map<string, number>();
   readonly #records: Promise<unknown>[] = [];
   #ready: ReadyQueue | undefined;
   #executor: Executor | undefined;
   #wake: () => void = () => {};
   #stopping = false;
-  #running = 0;
   #fatal: unknown;
 
   constructor(
@@ -86,6 +86,10 @@ export class BuildRun {
     const read: ConstructorParameters<typeof ChoreActions>[4] = (digest) =>
       rooms.blobs.has(digest) ? rooms.blobs.read(digest) : recorder.opened?.ledger.manifest(digest.hash);
     const { state, hosts } = prepared;
+    const jobs = Math.max(1, options.jobs);
+    const isStopping = () => this.#stopping;
+    this.#progress = new Progress(selection.neededCount, jobs, state.durationsMs, listener);
+    const turns = new Turns(plan, { cpu: jobs, ...options.resources }, this.#progress, signal, isStopping);
     const { imageSpecs } = prepared.loaded.facts;
     this.actions = new ChoreActions(plan, state, rooms.checkout, hosts, read, options.timeoutMs, imageSpecs);
     this.#context = {
@@ -101,17 +105,24 @@ export class BuildRun {
       signal,
       explanations: { left: MOST_EXPLAINED, isSkipTold: false },
       chosen,
-      turn: (chore, resources) => this.#turn(chore, resources),
-      checkTurn: (chore, resources) => this.#startTurn(chore, resources),
+      turn: (chore, resources, place) => turns.take(chore, resources, place),
+      checkTurn: (chore, resources) => turns.takeHere(chore, resources),
     };
     this.checker = new Checker(this.#context);
     this.#context = { ...this.#context, checker: this.checker };
     const outputs = new CheckoutOutputs(rooms.checkout, plan, prepared.state, rooms, this.actions, (path, movedTo) =>
       this.#notice("OUTPUT_REPLACED", `${path}/ was not made by begat; it was moved to ${movedTo}`),
     );
-    this.#pool = new ResourcePool({ cpu: options.jobs, ...options.resources });
-    this.#progress = new Progress(selection.neededCount, options.jobs, prepared.state.durationsMs, listener);
-    this.#placement = new Placement(plan, prepared.state, outputs, selection, listener);
+    this.#desk = new FarmDesk(plan, rooms, options.jobs, STAGED_AHEAD, listener);
+    this.#line = new StartLine(this.#desk, {
+      run: (decided, place) => this.#run(decided, place),
+      refuse: ({ chore, verdict }, because) =>
+        this.#refuse(chore, verdict.decision, because, "with -j 1 or more it runs here"),
+      ended: () => this.#wake(),
+      isStopping,
+    });
+    const placed = options.places === false ? { ...selection, wanted: selection.wanted.slice(0, 0) } : selection;
+    this.#placement = new Placement(plan, prepared.state, outputs, placed, listener);
   }
 
   /**
@@ -214,20 +225,20 @@ export class BuildRun {
         if (signal.aborted) this.cancelled = this.#stopping = true;
         this.#fatal ??= this.#context.recorder.failure;
         if (this.#fatal !== undefined) this.#stopping = true;
-        while (!this.#stopping && ready.size > 0 && this.#toRun.length < DECIDED_AHEAD) {
+        while (!this.#stopping && ready.size > 0 && this.#line.hasRoom) {
           const chore = ready.pop();
           if (chore !== undefined) await this.#consider(chore);
-          this.#start();
+          this.#line.start();
         }
-        this.#start();
+        this.#line.start();
         await this.#place();
-        if (this.#running > 0) {
+        if (this.#line.running > 0) {
           await new Promise<void>((resolve) => {
             this.#wake = resolve;
           });
           continue;
         }
-        if (this.#stopping || (ready.size === 0 && this.#toRun.length === 0)) break;
+        if (this.#stopping || (ready.size === 0 && this.#line.isEmpty)) break;
       }
       this.#context.recorder.flush();
       await Promise.allSettled(this.#records);
@@ -280,7 +291,8 @@ export class BuildRun {
       }
       case "execute":
         if (this.#reviveProducers(chore, verdict)) return;
-        this.#toRun.push({ chore, verdict });
+        await this.#desk.open();
+        this.#line.push({ chore, verdict });
     }
   }
 
@@ -383,53 +395,31 @@ export class BuildRun {
     return tries > TRIES;
   }
 
-  /** Starts what is decided. More than may run at once: inputs are staged and outputs taken beside others' recipes. */
-  #start(): void {
-    const limit = this.#context.options.jobs + STAGED_AHEAD;
-    while (this.#toRun.length > 0 && this.#running < limit && !this.#stopping) {
-      const { chore, verdict } = this.#toRun.shift() as { chore: number; verdict: Executable };
-      this.#running++;
-      this.statuses.set(chore, STATUS.running);
-      void this.#run(chore, verdict).then(() => {
-        this.#running--;
-        this.#wake();
-      });
-    }
-  }
-
-  async #turn(chore: number, resources: Readonly<Record<string, number>>): Promise<() => void> {
-    const end = await this.#startTurn(chore, resources);
-    this.#progress.started(chore);
-    return end;
-  }
-
-  async #startTurn(chore: number, resources: Readonly<Record<string, number>>): Promise<() => void> {
-    const alone = this.#plan.has(chore, "exclusive") || this.#plan.has(chore, "interactive");
-    const end = await this.#pool.turn(resources, alone, this.#context.signal);
-    if (this.#stopping) {
-      end();
-      throw new ExecutorError("EXECUTOR_CANCELLED", `${this.#plan.label(chore)} was not started: the build is ending`);
-    }
-    return end;
-  }
-
-  async #run(chore: number, verdict: Executable): Promise<void> {
+  async #run({ chore, verdict }: Decided, place: Place): Promise<void> {
+    this.statuses.set(chore, STATUS.running);
     try {
-      this.#executor ??= (await this.#context.chosen()).executor;
-      await this.#afterRun(
-        chore,
-        verdict,
-        await runChore(this.#context, this.#executor, chore, verdict.described, verdict.decision),
-      );
+      const executor = place.on === "farm" ? this.#desk.executor : await this.#ownExecutor();
+      invariant(executor !== undefined, "a chore is placed on a farm that there is not");
+      const { described, decision } = verdict;
+      await this.#afterRun(chore, verdict, await runChore(this.#context, executor, chore, described, decision, place));
     } catch (error) {
       this.#fatal ??= error;
     }
+  }
+
+  async #ownExecutor(): Promise<Executor> {
+    this.#executor ??= (await this.#context.chosen()).executor;
+    return this.#executor;
   }
 
   async #afterRun(chore: number, verdict: Executable, outcome: RunOutcome): Promise<void> {
     switch (outcome.kind) {
       case "cancelled":
         this.statuses.set(chore, STATUS.skipped);
+        return;
+      case "spoilt":
+        this.#desk.spoilt(chore, outcome.code, outcome.because);
+        this.#line.putBack({ chore, verdict });
         return;
       case "inputs-moved":
         return this.#inputsMoved(chore, verdict, outcome.inputs);
@@ -443,8 +433,17 @@ export class BuildRun {
           for (const path of outcome.changed) this.#remade.add(path);
         }
         this.#state.settled[chore] = 1;
-        this.#finish(chore, STATUS.executed, outcome.changed);
+        const { elsewhere, described } = outcome;
+        const isHit = elsewhere?.cached === true;
+        if (elsewhere !== undefined && !isHit)
+          this.elsewhere.set(elsewhere.rnode, (this.elsewhere.get(elsewhere.rnode) ?? 0) + 1);
+        this.#finish(chore, isHit ? STATUS.hit : STATUS.executed, outcome.changed);
         const placed = outcome.recorded.then(({ seq }) => {
+          if (isHit) {
+            this.#context.recorder.hit(described, seq);
+            const decision = { reason: "cached" as const, seq, rnode: elsewhere.rnode };
+            this.#context.listener({ type: "chore-cached", chore: this.#name(chore), seq, decision });
+          }
           this.#state.seqs[chore] = seq + 1;
           this.#placement.queue(chore);
           this.#wake();

@@ -174,6 +174,7 @@ async function conclude(
     failed: n.fail,
     skipped: n.skip,
     settled: n.settled,
+    ...(run.elsewhere.size === 0 ? {} : { elsewhere: Object.fromEntries([...run.elsewhere].sort()) }),
     checked,
     differing,
     materialised: run.materialised,

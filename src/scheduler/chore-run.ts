@@ -1,10 +1,12 @@
-import { digestOf, explain, hintOf, type Sha256 } from "../base/index.ts";
+import { digestOf, explain, hintOf, isAtLeast, type Sha256 } from "../base/index.ts";
 import type { EvaluatedChore } from "../dictum-parser/index.ts";
 import {
   type DescribedAction,
+  type ExecutionPurpose,
   type ExecutionResult,
   type Executor,
   ExecutorError,
+  type ExecutorErrorCode,
   isCacheable,
   UP_PATH,
   type Verdict,
@@ -17,8 +19,10 @@ import { type Judged, judgeUse, undeclaredHint } from "./depfile/judge-use.ts";
 import { type Contradiction, contradicted, recordedDifference } from "./earlier-result.ts";
 import type { ChoreName, Decision, EventListener, FailureReport } from "./events.ts";
 import { explainFailure } from "./explain-failure.ts";
+import type { FarmDesk } from "./farm-desk.ts";
 import { buildImage, imageRootOf } from "./image-run.ts";
-import type { Levels } from "./levels.ts";
+import { type Levels, requiredLevel } from "./levels.ts";
+import type { Place } from "./place.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
 import type { BuildOptions, BuildRooms, BuiltImage, ChosenExecutor, ImageSpec } from "./rooms.ts";
@@ -26,11 +30,22 @@ import type { CheckoutState } from "./state.ts";
 
 /** How running one chore ended. */
 export type RunOutcome =
-  | { readonly kind: "ok"; readonly changed: readonly number[]; readonly recorded: Promise<Appended> }
+  | {
+      readonly kind: "ok";
+      readonly changed: readonly number[];
+      readonly recorded: Promise<Appended>;
+      /** Elsewhere: on which rnode, and whether it had been executed before. */
+      readonly elsewhere: { readonly rnode: string; readonly cached: boolean } | undefined;
+      readonly described: DescribedAction;
+    }
+  /** What executes elsewhere gave no result that counts; nothing was recorded. */
+  | { readonly kind: "spoilt"; readonly code: Spoilt; readonly because: string }
   | { readonly kind: "failed"; readonly failure: FailureReport; readonly recorded: Promise<Appended> | undefined }
   /** Inputs were not what they were when they were digested, or are gone from the store; nothing was recorded. */
   | { readonly kind: "inputs-moved"; readonly inputs: readonly string[] }
   | { readonly kind: "cancelled" };
+
+export type Spoilt = Parameters<FarmDesk["spoilt"]>[1];
 
 /** What a chore run needs of its build. */
 export interface RunContext {
@@ -54,7 +69,7 @@ export interface RunContext {
   /** What executes; measured at the first call. */
   chosen(): Promise<ChosenExecutor>;
   /** Waits until the chore's recipe may run; rejects with `EXECUTOR_CANCELLED` when the build is to start nothing more. */
-  turn(chore: number, resources: Readonly<Record<string, number>>): Promise<() => void>;
+  turn(chore: number, resources: Readonly<Record<string, number>>, place?: Place): Promise<() => void>;
 }
 
 /** How much of a chore's output an event carries; the rest is in the store, under the digest in the record. */
@@ -74,6 +89,7 @@ export async function runChore(
   chore: number,
   described: DescribedAction,
   decision: Decision,
+  place?: Place,
 ): Promise<RunOutcome> {
   const { plan, state, rooms, listener } = context;
   const facts = plan.chore(chore);
@@ -81,13 +97,17 @@ export async function runChore(
   const expectedMs = (state.durationsMs[chore] as number) || undefined;
   const { interactive } = facts.attributes;
   let isFirst = true;
+  const told = place?.because ? { place } : {};
   const turn = async (): Promise<() => void> => {
-    const end = await context.turn(chore, described.request.resources);
-    if (isFirst)
-      listener({ type: "chore-started", chore: name, decision, expectedMs, interactive, atMs: rooms.clock.nowMs() });
+    const end = await context.turn(chore, described.request.resources, place);
+    const atMs = rooms.clock.nowMs();
+    if (isFirst) listener({ type: "chore-started", chore: name, decision, expectedMs, interactive, atMs, ...told });
     isFirst = false;
     return end;
   };
+  /** For runs that only this machine can do. */
+  const own = async (): Promise<Executor> => (place?.on === "farm" ? (await context.chosen()).executor : executor);
+  const turnHere = place?.on === "farm" ? () => context.checkTurn(chore, described.request.resources) : turn;
   const changed = new Set<number>();
   const rounds = Math.max(1, facts.attributes.fixpoint);
   let action = described;
@@ -102,6 +122,7 @@ export async function runChore(
         judged = made;
       } else {
         const imageRoot = imageRootOf(context, chore);
+        const purpose = place?.on === "farm" ? await purposeOf(context, facts, decision, round, expectedMs) : undefined;
         const result = await execute(
           context,
           executor,
@@ -109,7 +130,10 @@ export async function runChore(
           facts,
           name,
           turn,
+          purpose,
         );
+        const weak = tooWeak(context, chore, result);
+        if (weak !== undefined) return { kind: "spoilt", code: "too-weak", because: weak };
         judged = judgeUse(judge(result, facts.up, rooms), facts, action.request, rooms);
       }
     } catch (error) {
@@ -117,7 +141,7 @@ export async function runChore(
       if (outcome) return outcome;
       throw error;
     }
-    const report = { dictum: facts.dictum, label: facts.label, described: action, decision, attempt: round };
+    const report = { dictum: facts.dictum, label: facts.label, described: action, decision, attempt: round, ...told };
     if (judged.result.verdict !== "ok") {
       const recorded = context.recorder.executed({
         ...report,
@@ -129,7 +153,7 @@ export async function runChore(
       const failure = failureReport(context, chore, decision, judged.result);
       if (isImage) return { kind: "failed", failure, recorded };
       const request = { ...action.request, imageRoot: imageRootOf(context, chore) };
-      const explanation = await explainFailure(context, executor, chore, request, judged.result, turn);
+      const explanation = await explainFailure(context, await own(), chore, request, judged.result, turnHere);
       return { kind: "failed", failure: { ...failure, explanation }, recorded };
     }
     const cacheable = !facts.attributes.nocache && isCacheable(judged.result);
@@ -168,21 +192,33 @@ export async function runChore(
         return { kind: "failed", failure: failureReport(context, chore, decision, unstable), recorded };
       }
     }
-    listener({
-      type: "chore-finished",
-      chore: name,
-      decision,
-      durationMs: judged.result.durationMs,
-      changed: changed.size > 0,
-      stdout: judged.built?.summary ?? shown(judged.result.stdout),
-      stderr: shown(judged.result.stderr),
-      undeclared: judged.result.undeclared,
-    });
-    if (mayRepeat) {
+    const { elsewhere } = result;
+    // What had been executed before is a hit, and told as one.
+    if (elsewhere?.cached !== true)
+      listener({
+        type: "chore-finished",
+        chore: name,
+        decision,
+        ...(elsewhere === undefined ? {} : { rnode: elsewhere.rnode }),
+        durationMs: judged.result.durationMs,
+        changed: changed.size > 0,
+        stdout: judged.built?.summary ?? shown(judged.result.stdout),
+        stderr: shown(judged.result.stderr),
+        undeclared: judged.result.undeclared,
+      });
+    if (mayRepeat && context.checker !== undefined) {
       const request = { ...action.request, imageRoot: imageRootOf(context, chore) };
-      context.checker?.enlist({ chore: name, executor, described: action, request, result: judged.result, recorded });
+      const repeated = {
+        chore: name,
+        executor: await own(),
+        described: action,
+        request,
+        result: judged.result,
+        recorded,
+      };
+      context.checker.enlist(repeated);
     }
-    return { kind: "ok", changed: [...changed], recorded };
+    return { kind: "ok", changed: [...changed], recorded, elsewhere, described: action };
   }
 }
 
@@ -193,12 +229,14 @@ async function execute(
   { attributes, depfile }: Pick<EvaluatedChore, "attributes" | "depfile">,
   chore: ChoreName,
   turn: () => Promise<() => void>,
+  purpose: ExecutionPurpose | undefined,
 ): Promise<ExecutionResult> {
   const { listener, options, signal } = context;
   const streams = attributes.interactive || options.verbose;
   return executor.execute(action.request, {
     signal,
     turn,
+    ...(purpose === undefined ? {} : { purpose }),
     ...(attributes.traced ? { trace: true } : {}),
     ...(depfile === undefined ? {} : { reads: true }),
     ...(streams
@@ -208,6 +246,44 @@ async function execute(
         }
       : {}),
   });
+}
+
+/** Reasons that ask for an execution, and not for a result. */
+const ASKS_FOR_A_RUN: ReadonlySet<Decision["reason"]> = new Set([
+  "forced",
+  "volatile",
+  "challenge",
+  "untrusted",
+  "quarantined",
+]);
+
+async function purposeOf(
+  { recorder, options }: RunContext,
+  { dictum, label, attributes, tools }: EvaluatedChore,
+  { reason }: Decision,
+  attempt: number,
+  expectedMs: number | undefined,
+): Promise<ExecutionPurpose> {
+  const { ledger } = await recorder.records();
+  return {
+    log: ledger.origin,
+    build: recorder.build,
+    chore: label,
+    dictum,
+    attempt,
+    version: options.version,
+    who: options.who,
+    tools,
+    mayBeCached: !attributes.nocache && !ASKS_FOR_A_RUN.has(reason),
+    expectedMs,
+  };
+}
+
+/** How an execution elsewhere falls short of what one here would have had: isolation is never lowered in silence. */
+function tooWeak({ plan, levels }: RunContext, chore: number, { elsewhere, isolation }: ExecutionResult) {
+  const required = requiredLevel(plan, chore, levels);
+  if (elsewhere === undefined || isAtLeast(isolation.level, required)) return undefined;
+  return `${elsewhere.rnode} ran it at level ${isolation.level}, and ${required} is asked for`;
 }
 
 /** A success whose properties are not as declared is none. */
@@ -228,6 +304,13 @@ function inRecipesWords(result: ExecutionResult, up: readonly string[]): Executi
   return { ...result, detail };
 }
 
+/** What only executors elsewhere throw. */
+const SPOILT: Readonly<Partial<Record<ExecutorErrorCode, Spoilt>>> = {
+  EXECUTOR_GONE: "gone",
+  EXECUTOR_REFUSED: "refused",
+  EXECUTOR_UNTRUSTED: "untrusted",
+};
+
 function infrastructureOutcome(
   context: RunContext,
   error: unknown,
@@ -239,6 +322,8 @@ function infrastructureOutcome(
   if (error.code === "EXECUTOR_INPUT_CHANGED" || error.code === "EXECUTOR_INPUT_MISSING")
     return { kind: "inputs-moved", inputs: error.inputs };
   if (error.code === "EXECUTOR_CANCELLED") return { kind: "cancelled" };
+  const spoilt = SPOILT[error.code];
+  if (spoilt !== undefined) return { kind: "spoilt", code: spoilt, because: explain(error) };
   const failure = reportOf(context, chore, decision, "executor-error", explain(error), hintOf(error));
   return { kind: "failed", failure, recorded: undefined };
 }

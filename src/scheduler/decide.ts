@@ -22,6 +22,8 @@ export type Verdict =
   | { readonly act: "execute"; readonly decision: Decision; readonly described: DescribedAction }
   | { readonly act: "refuse"; readonly because: string };
 
+export type Executable = Extract<Verdict, { act: "execute" }>;
+
 export interface Question {
   readonly chore: number;
   /** Some input, or the declaration, may differ from what the last result rests on. */

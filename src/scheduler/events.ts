@@ -1,11 +1,13 @@
 import type { IsolationLevel, Sha256 } from "../base/index.ts";
 import type { Diagnostic } from "../dictum-parser/index.ts";
 import type { Verdict } from "../executor/index.ts";
+import type { Place } from "./place.ts";
 
 /** Why a chore is executed, or why not: decided once, shown by the live view, `begat why`, and the ledger. */
 export type Decision =
   | { readonly reason: "settled" }
-  | { readonly reason: "cached"; readonly seq: number }
+  /** `rnode`: it had executed it before, and brought the result. */
+  | { readonly reason: "cached"; readonly seq: number; readonly rnode?: string }
   /** As `cached`: what made the result did not read what is different now. */
   | {
       readonly reason: "unused input changed";
@@ -100,6 +102,8 @@ export interface BuildSummary {
   readonly skipped: number;
   /** Proven up to date without a look-up. */
   readonly settled: number;
+  /** Of those executed: how many elsewhere, by rnode. */
+  readonly elsewhere?: Readonly<Record<string, number>> | undefined;
   /** Chores executed a second time, to compare; and those of them that came out otherwise. */
   readonly checked: number;
   readonly differing: number;
@@ -149,6 +153,8 @@ export type BuildEvent =
       readonly expectedMs: number | undefined;
       /** It owns the terminal while it runs. */
       readonly interactive: boolean;
+      /** Where there is a farm: where it runs, and why there. */
+      readonly place?: Place | undefined;
       readonly atMs: number;
     }
   /** Output as it comes; only from `interactive` chores, or with `--verbose`. */
@@ -162,6 +168,8 @@ export type BuildEvent =
       readonly type: "chore-finished";
       readonly chore: ChoreName;
       readonly decision: Decision;
+      /** Of a chore that ran elsewhere: on which rnode, or by whom. */
+      readonly rnode?: string | undefined;
       readonly durationMs: number;
       readonly changed: boolean;
       /** What a successful chore printed, if anything: warnings are worth reading. */

@@ -5,6 +5,7 @@ import { isCacheable, pruneAction } from "../executor/index.ts";
 import { type ReadySource, sourceUri } from "../hermetic/index.ts";
 import {
   type Appended,
+  adoptTravail,
   type ChallengeFacts,
   type Entry,
   type ExecOutput,
@@ -13,6 +14,7 @@ import {
   type IngestBody,
   type ManifestBlob,
   planRoot,
+  readTravail,
   sandboxFacts,
   signChallenge,
   signExecution,
@@ -20,6 +22,7 @@ import {
   type WhyBody,
 } from "../provenance/index.ts";
 import type { Decision } from "./events.ts";
+import type { Place } from "./place.ts";
 import type { BuildOptions, BuildRooms, Records } from "./rooms.ts";
 
 /** How a chore that was planned came to its end; every one in exactly one. */
@@ -40,6 +43,8 @@ export interface ExecutionReport {
   readonly properties: Readonly<Record<string, string>>;
   readonly attempt: number;
   readonly cacheable: boolean;
+  /** Where there was a farm to choose. */
+  readonly place?: Place | undefined;
   /** Inputs the recipe read, sorted; absent where that is not known. */
   readonly used?: readonly string[] | undefined;
 }
@@ -128,6 +133,7 @@ export class Recorder {
     this.#hits.delete(described.request.actionDigest.hash);
     const io = { out: this.#keep(result.stdout), err: this.#keep(result.stderr) };
     const used = usedFact(report);
+    const why = { ...whyBody(decision), ...(report.place === undefined ? {} : { on: report.place.because }) };
     const facts = {
       build: this.build,
       action: described.request.actionDigest.hash,
@@ -144,30 +150,48 @@ export class Recorder {
       t0: result.startedAtMs,
       t1: result.finishedAtMs,
       ms: result.durationMs,
-      rnode: records.rnode,
+      rnode: result.elsewhere?.rnode ?? records.rnode,
       level: result.isolation.level,
       sandbox: sandboxFacts(result.isolation),
       ver: this.#options.version,
-      why: whyBody(decision),
+      why,
       attempt: report.attempt,
     };
     const trees = this.#treeManifests(result.outputs);
-    const body = failed
-      ? signExecution(
-          { ...facts, kind: "fail" as const, verdict: result.verdict, detail: result.detail },
-          described.listing,
-          records.ledger.origin,
-          records.signer,
-        )
-      : signExecution(
-          { ...facts, kind: "exec" as const, cacheable: report.cacheable && isCacheable(result) },
-          described.listing,
-          records.ledger.origin,
-          records.signer,
-        );
+    const proven = this.#proven(report, records, why);
+    const body =
+      proven ??
+      (failed
+        ? signExecution(
+            { ...facts, kind: "fail" as const, verdict: result.verdict, detail: result.detail },
+            described.listing,
+            records.ledger.origin,
+            records.signer,
+          )
+        : signExecution(
+            { ...facts, kind: "exec" as const, cacheable: report.cacheable && isCacheable(result) },
+            described.listing,
+            records.ledger.origin,
+            records.signer,
+          ));
     const lists = used === undefined ? [] : [used.manifest];
     const [appended] = await this.#append([{ body, manifests: [...described.manifests, ...trees, ...lists] }]);
     return appended as Appended;
+  }
+
+  /** What an rnode signed, as a record of this ledger; `undefined` where nobody did, or where begat judged otherwise. */
+  #proven({ described, result, label, dictum, attempt }: ExecutionReport, records: Records, why: WhyBody) {
+    const { travail, cached = false } = result.elsewhere ?? {};
+    if (travail === undefined) return undefined;
+    const signed = readTravail(travail.body);
+    if ((signed.kind === "exec") !== (result.verdict === "ok")) return undefined;
+    const here = { log: records.ledger.origin, build: this.build, chore: label, dictum, attempt };
+    // Counts are not signed: these are as every other record of this ledger has them.
+    const own = {
+      asize: described.request.actionDigest.sizeBytes,
+      in: { n: described.inputCount, root: described.inputRoot.hash },
+    };
+    return { ...adoptTravail(signed, travail.log, here, why, cached), ...own };
   }
 
   /** A travail of this build was checked by executing it again. */

@@ -1,7 +1,7 @@
 import type { Digest, IsolationLevel, Sha256, WorkspacePath } from "../base/index.ts";
 import type { ActionIndex, BlobStore, BulkFiles, ProcessTable } from "../cache/index.ts";
 import type { ImageDeclaration } from "../dictum-parser/index.ts";
-import type { Executor, InputFile, InputLink } from "../executor/index.ts";
+import type { ExecutionRequest, Executor, InputFile, InputLink } from "../executor/index.ts";
 import type { SourceProvider } from "../hermetic/index.ts";
 import type { Clock, Log, Random } from "../ports/index.ts";
 import type { IngestBody, Ledger, Signer } from "../provenance/index.ts";
@@ -72,6 +72,16 @@ export interface ChosenExecutor {
   readonly imageLevel: IsolationLevel;
 }
 
+/** Executors that are elsewhere. */
+export interface Farm {
+  /** What it executes is proven (`travail`) or has level `none`. */
+  readonly executor: Executor;
+  /** Executions to have there at once, so that none of its slots waits for the next one's inputs. */
+  readonly slots: number;
+  /** Why this cannot be executed there; `undefined` where it may. */
+  refuses(request: ExecutionRequest): string | undefined;
+}
+
 /** Everything a build needs from elsewhere. */
 export interface BuildRooms {
   readonly checkout: Checkout;
@@ -87,6 +97,8 @@ export interface BuildRooms {
    * @param images Whether recipes run in images, as the first call says; else `imageLevel` is not looked at: `none`.
    */
   executor(images?: boolean): Promise<ChosenExecutor>;
+  /** Absent: everything runs here. Asked once, when the first chore is to be executed. */
+  farm?(): Promise<Farm>;
   records(): Promise<Records>;
   readonly sources: SourceProvider;
   readonly images: Images;
@@ -116,6 +128,7 @@ export interface BuildOptions {
   /** Where the user stands, from the workspace root. */
   readonly directory: WorkspacePath;
   readonly overrides: Readonly<Record<string, readonly string[]>>;
+  /** Recipes at once on this machine; 0, with a farm: only what cannot run there. */
   readonly jobs: number;
   readonly keepGoing: boolean;
   readonly dryRun: boolean;
@@ -129,6 +142,8 @@ export interface BuildOptions {
   /** Capacities by name, beside `cpu` (= jobs). */
   readonly resources: Readonly<Record<string, number>>;
   readonly verbose: boolean;
+  /** `false`: nothing is written to the checkout, whatever was asked for. */
+  readonly places?: boolean;
   /** `false`: failed chores are not run again to see what they lacked. */
   readonly explain?: boolean;
   readonly check?: CheckOptions | undefined;

@@ -33,6 +33,7 @@ export const EXECUTION: ExecutionView = {
   startedAt: "2026-11-22T19:42:59.123Z",
   durationMs: 420,
   why: "input changed: obj/a.o",
+  on: undefined,
   outputs: [
     { path: "prog", hash: hash("1"), sizeBytes: 16_384, kind: "executable" },
     { path: "docs", hash: hash("2"), sizeBytes: 120, kind: "tree" },

@@ -110,6 +110,7 @@ export const purpose = (log: string, parts: Partial<NonNullable<ExecutionOptions
   attempt: 1,
   version: "test",
   who: "tester",
+  tools: [],
   mayBeCached: false,
   expectedMs: undefined,
   ...parts,

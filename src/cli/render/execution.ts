@@ -18,6 +18,7 @@ export function executionText(execution: ExecutionView, paint: Palette): string 
     ["why", execution.why],
     ["started", execution.startedAt],
     ["by", `${execution.rnode}, level ${execution.level}, image ${shortValue(execution.image)}`],
+    ...(execution.on === undefined ? [] : [["there", execution.on] satisfies [string, string]]),
     ["action", execution.action],
     ["record", `${execution.seq}, leaf ${execution.leaf}`],
     ["signature", execution.signature],

@@ -1,6 +1,6 @@
 import type { BuildEvent } from "../../scheduler/index.ts";
 import { formatCount, formatDuration } from "../quantity.ts";
-import { reasonText } from "./reason.ts";
+import { placeText, reasonText } from "./reason.ts";
 import { oneLine } from "./sanitise.ts";
 import { position, type Tally } from "./tally.ts";
 
@@ -55,7 +55,7 @@ export class LiveState {
       case "chore-started":
         this.#running.set(event.chore.index, {
           label: event.chore.label,
-          reason: reasonText(event.decision),
+          reason: reasonText(event.decision) + placeText(event.place),
           startedMs: nowMs,
           expectedMs: event.expectedMs,
         });

@@ -4,7 +4,7 @@ import type { Palette } from "./colour.ts";
 import { differenceText } from "./difference.ts";
 import { failureText, printedText, undeclaredText } from "./failure.ts";
 import type { DrawDiagnostic } from "./late-diagnostics.ts";
-import { reasonText } from "./reason.ts";
+import { placeText, reasonText } from "./reason.ts";
 import { oneLine, sanitise } from "./sanitise.ts";
 import { failureList, summaryLine } from "./summary.ts";
 import { count, newTally, position, type Tally } from "./tally.ts";
@@ -48,7 +48,8 @@ export function createNarrator(options: NarratorOptions): Narrator {
     let text = "";
     if (budget >= 0 || printed) {
       const unchanged = event.changed ? "" : paint.dim("  same result");
-      text = `${paint.dim(position(tally))} ${oneLine(label)}  ${formatDuration(event.durationMs)}  ${paint.dim(reasonText(event.decision))}${unchanged}\n`;
+      const where = event.rnode === undefined ? "" : ` on ${oneLine(event.rnode)}`;
+      text = `${paint.dim(position(tally))} ${oneLine(label)}  ${formatDuration(event.durationMs)}${where}  ${paint.dim(reasonText(event.decision))}${unchanged}\n`;
     } else if (budget === -1) {
       text = paint.dim("further chores are only counted; --verbose gives each its line\n");
     }
@@ -125,7 +126,9 @@ export function createNarrator(options: NarratorOptions): Narrator {
         return paint.dim(`${counted(event.planned, "chore")} for ${oneLine(event.targets.join(" "))} (${how})\n`);
       }
       case "chore-started":
-        return verbose ? `started ${oneLine(event.chore.label)}  ${paint.dim(reasonText(event.decision))}\n` : "";
+        return verbose
+          ? `started ${oneLine(event.chore.label)}  ${paint.dim(reasonText(event.decision) + placeText(event.place))}\n`
+          : "";
       case "chore-output":
         return output(event);
       case "chore-cached":

@@ -8,12 +8,18 @@ export function reasonText(decision: PlannedDecision): string {
   return oneLine(reason(decision));
 }
 
+/** `, on the farm: no slot was free here`; nothing where there is no farm. */
+export function placeText(place: Extract<BuildEvent, { type: "chore-started" }>["place"]): string {
+  if (place === undefined) return "";
+  return oneLine(`, ${place.on === "farm" ? "on the farm" : "here"}: ${place.because}`);
+}
+
 function reason(decision: PlannedDecision): string {
   switch (decision.reason) {
     case "settled":
       return "up to date";
     case "cached":
-      return `cached (record ${decision.seq})`;
+      return `cached (record ${decision.seq}${decision.rnode === undefined ? "" : `, from ${decision.rnode}`})`;
     case "input changed":
     case "unused input changed":
       return `${decision.reason}: ${decision.input}`;

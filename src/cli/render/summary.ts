@@ -6,6 +6,7 @@ import type { Tally } from "./tally.ts";
 
 /** Failures named again at the end, so that nobody has to scroll for them. */
 const NAMED_FAILURES = 10;
+const NAMED_RNODES = 3;
 
 /** The last line of a build: what happened, in how long, at which level, and how long the ledger is. */
 export function summaryLine(summary: BuildSummary, tally: Tally, paint: Palette): string {
@@ -53,7 +54,7 @@ function accounted(summary: BuildSummary): number {
 }
 
 function parts(summary: BuildSummary): string[] {
-  const parts = [`${formatCount(summary.executed)} executed`];
+  const parts = [`${formatCount(summary.executed)} executed${elsewhere(summary)}`];
   if (summary.cached > 0) parts.push(`${formatCount(summary.cached)} cached`);
   if (summary.settled > 0) parts.push(`${formatCount(summary.settled)} up to date`);
   if (summary.failed > 0) parts.push(`${formatCount(summary.failed)} failed`);
@@ -63,6 +64,16 @@ function parts(summary: BuildSummary): string[] {
   }
   if (summary.skipped > 0) parts.push(`${formatCount(summary.skipped)} skipped`);
   return parts;
+}
+
+/** ` (3 on rnode-1, 2 on rnode-2)` of those executed; the busiest few by name. */
+function elsewhere({ elsewhere = {} }: BuildSummary): string {
+  const rnodes = Object.entries(elsewhere).sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+  if (rnodes.length === 0) return "";
+  const named = rnodes.slice(0, NAMED_RNODES).map(([name, count]) => `${formatCount(count)} on ${oneLine(name)}`);
+  const rest = rnodes.slice(NAMED_RNODES).reduce((sum, [, count]) => sum + count, 0);
+  const more = rest === 0 ? [] : [`${formatCount(rest)} on ${rnodes.length - NAMED_RNODES} others`];
+  return ` (${[...named, ...more].join(", ")})`;
 }
 
 /** The failures by name, above the last line; empty unless other lines may have pushed them out of sight. */

@@ -95,8 +95,24 @@ function buildOptions(context: Context): BuildOptions {
     verbose: flags.has("verbose"),
     explain: !flags.has("no-explain"),
     agreeing: agreeing(flags.text("trust")),
+    farm: farmChoice(context),
     check: flags.has("check") ? (parseSample(flags.text("check") ?? "") ?? {}) : undefined,
   };
+}
+
+function farmChoice({ args: { flags }, host }: Context): BuildOptions["farm"] {
+  const address = flags.text("farm") ?? (host.env.BEGAT_FARM || undefined);
+  const download = flags.text("download");
+  if (address !== undefined) {
+    const [what = "all"] = (["toplevel", "none"] as const).filter((word) => word === download);
+    return { address, instance: flags.text("instance") ?? "", download: what };
+  }
+  const alone = (["download", "instance"] as const).find((name) => flags.has(name));
+  if (alone !== undefined)
+    throw new UsageError(`--${alone} says something about a farm, and none is named`, { verb: "build" });
+  if (flags.number("jobs") === 0)
+    throw new UsageError("-j 0 leaves nothing to execute with; name a --farm", { verb: "build" });
+  return undefined;
 }
 
 /** N of `k=N`. */

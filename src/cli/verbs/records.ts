@@ -51,6 +51,9 @@ function whyText({ paint }: Context, view: WhyView): string {
   const outcome = execution.kind === "fail" ? paint.red(`failed (${oneLine(execution.detail ?? "")})`) : "executed";
   let text = `${paint.bold(oneLine(execution.chore))} was ${outcome}, ${execution.startedAt}, record ${execution.seq}\n`;
   text += `${paint.dim("because")}   ${oneLine(view.reason)}\n`;
+  if (execution.on !== undefined) {
+    text += `${paint.dim("ran on")}    ${oneLine(execution.rnode)}, ${execution.level}: ${oneLine(execution.on)}\n`;
+  }
   if (previous !== undefined) {
     text += `${paint.dim("compared")}  with record ${previous.seq}, ${previous.startedAt}\n`;
     text += view.changes.length === 0 ? "  nothing that counts differs\n" : changesText(view.changes, paint);

@@ -23,6 +23,7 @@ export function schedulerOptions(machine: Machine, workspace: Workspace, options
     timeoutMs: options.timeoutMs ?? 0,
     resources: { memory: totalmem() },
     verbose: options.verbose,
+    ...(options.farm?.download === "none" ? { places: false } : {}),
     explain: options.explain,
     check: options.check,
     who: machine.who,

@@ -2,6 +2,7 @@ import { join } from "node:path/posix";
 import type { WorkspacePath } from "../../base/index.ts";
 import { BuildLeases } from "../../cache/index.ts";
 import { hostIdentity } from "../../executor/index.ts";
+import type { LazyBlobs } from "../../fulcrum-client/index.ts";
 import { createSourceProvider } from "../../hermetic/index.ts";
 import { encodeTree } from "../../protocol/index.ts";
 import {
@@ -16,6 +17,7 @@ import {
 import type { BuildOptions } from "../services.ts";
 import { schedulerOptions } from "./build-options.ts";
 import { chooseExecutor } from "./choose-executor.ts";
+import { bringing, farmRooms, isForeign } from "./farm-build.ts";
 import { imageProvider, imagesOf } from "./images.ts";
 import type { Machine, Workspace } from "./machine.ts";
 import { packagesOf } from "./package-finder.ts";
@@ -55,13 +57,21 @@ export function buildRooms(
   });
   let executor: Promise<ChosenExecutor> | undefined;
   let records: Promise<Records> | undefined;
+  const recordsOnce = () => {
+    records ??= openRecordsWithLease(machine, blobs, options, notice("INDEX_NOTICE", "warning"));
+    return records;
+  };
+  const elsewhere =
+    options.farm === undefined || options.dryRun
+      ? undefined
+      : farmRooms({ machine, options: options.farm, own: blobs, provider, records: recordsOnce });
   return {
     checkout,
     clock: machine.clock,
     random: machine.random,
     log: machine.log,
     processes: machine.processes,
-    blobs,
+    blobs: elsewhere?.blobs ?? blobs,
     bulk: machine.bulk,
     executor: (images = false) => {
       executor ??= chooseExecutor({
@@ -73,13 +83,11 @@ export function buildRooms(
         blobs,
         onNotice: notice("EXECUTOR_NOTICE", "note"),
         onWeaker: notice("EXECUTOR_WEAKER", "warning"),
-      });
+      }).then((chosen) => withFarm(chosen, options.farm, elsewhere?.blobs));
       return executor;
     },
-    records: () => {
-      records ??= openRecordsWithLease(machine, blobs, options, notice("INDEX_NOTICE", "warning"));
-      return records;
-    },
+    ...(elsewhere === undefined ? {} : { farm: elsewhere.farm }),
+    records: recordsOnce,
     sources: createSourceProvider({
       fs,
       fetcher: machine.fetcher,
@@ -108,6 +116,13 @@ export function buildRooms(
     sourceDirectory: (name) => `${SOURCES}/${name}` as WorkspacePath,
     sourceMarker: (name) => `${SOURCES}/${name}.json` as WorkspacePath,
   };
+}
+
+/** What executes here beside a farm. Results that nobody signs are let count only by who asks an endpoint of others for them. */
+function withFarm(chosen: ChosenExecutor, farm: BuildOptions["farm"], blobs: LazyBlobs | undefined): ChosenExecutor {
+  if (farm === undefined || blobs === undefined) return chosen;
+  const executor = bringing(chosen.executor, blobs);
+  return isForeign(farm.address) ? { executor, hostLevel: "none", imageLevel: "none" } : { ...chosen, executor };
 }
 
 async function openRecordsWithLease(

@@ -7,6 +7,7 @@ import {
   heldSigner,
   type KeyHistory,
   type KeyRole,
+  type Ledger,
   laterKeyPath,
   makeLaterSigner,
   provePossession,
@@ -74,7 +75,7 @@ export async function decide(machine: Machine, request: DecisionRequest): Promis
   const authority = authoritySigner(machine.fs, stateHome, history, ledger.size(), path);
   const views: DecisionView[] = [];
   for (const { decided, keyFile } of decisions(machine, ledger, history, request)) {
-    const { seq, leaf } = await record(machine, ledger, authority, decided);
+    const { seq, leaf } = await recordDecision(machine, ledger, authority, decided);
     const written = ledger.record(seq);
     if (written === undefined) throw new DecisionError("DECISION_LOST", `record ${seq} cannot be read again`);
     views.push({ seq, leaf, kind: written.kind, ...controlLine(written), by: authority.key, keyFile });
@@ -84,9 +85,9 @@ export async function decide(machine: Machine, request: DecisionRequest): Promis
 }
 
 /** Signs and appends; where another decision came in between and this one does not count for it, once more. */
-async function record(
+export async function recordDecision(
   machine: Machine,
-  ledger: SqliteLedger,
+  ledger: Ledger,
   authority: Signer,
   decided: Decided,
 ): Promise<{ seq: number; leaf: Sha256 }> {

@@ -71,6 +71,7 @@ function executionView(evidence: Evidence): ExecutionView {
     startedAt: iso(record.t0),
     durationMs: record.ms,
     why: whyText(record.why),
+    on: record.why.on,
     outputs: record.out.map(outputView),
     signature: signature === "holds" ? "holds" : signature === "unendorsed-key" ? "unknown key" : "broken",
   };

@@ -1,18 +1,36 @@
 import type { Digest, Sha256 } from "../../base/index.ts";
 import type { FileBlobStore } from "../../cache/index.ts";
-import { RefusedError, type RnodeImages } from "../../fulcrum/index.ts";
+import { type BringBlobs, RefusedError, type RnodeImages } from "../../fulcrum/index.ts";
 import type { ImageProvider } from "../../hermetic/index.ts";
 import type { Machine } from "./machine.ts";
 
 /** Images of this machine's cache, as a fulcrum's rnode runs recipes in them. */
-export function rnodeImages(machine: Machine, provider: ImageProvider, _blobs: FileBlobStore): RnodeImages {
+export function rnodeImages(machine: Machine, provider: ImageProvider, blobs: FileBlobStore): RnodeImages {
   const rootOf = (config: Sha256) => `${machine.directories.cacheHome}/images/${config}/root`;
+  const standing = new Map<Sha256, Promise<string>>();
+
+  /** Manifest, then what it names: every one of them is what its digest says, so the client need not be believed. */
+  const stand = async (config: Sha256, manifest: Digest, bring: BringBlobs, signal: AbortSignal): Promise<string> => {
+    await bring([manifest]);
+    await bring(provider.ociParts(manifest).filter((digest) => !blobs.has(digest)));
+    return (await provider.standOci(manifest, config, signal)).root;
+  };
   return {
     standing: () => provider.list().map(({ configDigest }) => configDigest),
-    async root(config: Sha256, _manifest: Digest | undefined) {
+    async root(config, manifest, bring, signal) {
       const root = rootOf(config);
       if (machine.fs.stat(root)?.kind === "directory") return root;
-      throw new RefusedError(`image sha256:${config} does not stand here`);
+      if (manifest === undefined) throw new RefusedError(`image sha256:${config} does not stand here`);
+      const others = standing.get(config);
+      // Who waits for it gets its own chance where the first one was stopped.
+      if (others !== undefined) return others.catch(() => stand(config, manifest, bring, signal));
+      const own = stand(config, manifest, bring, signal);
+      standing.set(config, own);
+      try {
+        return await own;
+      } finally {
+        standing.delete(config);
+      }
     },
   };
 }

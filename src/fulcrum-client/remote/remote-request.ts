@@ -38,7 +38,7 @@ export function callMetadata(
 }
 
 function contextOf(request: ExecutionRequest, purpose: ExecutionPurpose, image: TravellingImage | undefined) {
-  const { log, build, chore, dictum, attempt, version, who, expectedMs } = purpose;
+  const { log, build, chore, dictum, attempt, version, who, tools, expectedMs } = purpose;
   const { cpu, memory, pids } = request.resources;
   const resources = Object.fromEntries(
     Object.entries({ cpu, memory, pids }).filter((pair): pair is [string, number] => pair[1] !== undefined),
@@ -57,6 +57,7 @@ function contextOf(request: ExecutionRequest, purpose: ExecutionPurpose, image: 
         outputsRequired: true,
         image: manifest,
         resources,
+        tools: [...tools],
       }),
     ),
     ...executionHints(

@@ -1,3 +1,4 @@
+import { rootCertificates } from "node:tls";
 import type * as Grpc from "@grpc/grpc-js";
 
 /**
@@ -7,6 +8,13 @@ export async function loadGrpc(): Promise<typeof Grpc> {
   const loaded = (await import("@grpc/grpc-js")) as typeof Grpc & { readonly default?: typeof Grpc };
   // Bundled as CommonJS or not, its members are here or one further down.
   return loaded.status === undefined && loaded.default !== undefined ? loaded.default : loaded;
+}
+
+/** TLS with the authorities of Node, and those of `extra` (PEM). */
+export async function tlsCredentials(extra: Uint8Array | undefined): Promise<Grpc.ChannelCredentials> {
+  const { credentials } = await loadGrpc();
+  if (extra === undefined) return credentials.createSsl();
+  return credentials.createSsl(Buffer.concat([Buffer.from(`${rootCertificates.join("\n")}\n`), extra]));
 }
 
 /** What a peer without larger limits takes in one message: gRPC's default. */

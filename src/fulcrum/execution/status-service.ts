@@ -55,7 +55,7 @@ function nodeStatus(executions: Executions, rnode: Rnode): farm.NodeStatus {
     executor: connection?.hello.executor ?? "",
     version: connection?.hello.version ?? "",
     lastHeard: connection === undefined ? undefined : timestampOf(connection.lastHeardMs),
-    images: rnode.images === "any" ? [] : [...rnode.images],
+    images: [...(connection?.hello.images ?? [])],
   };
 }
 

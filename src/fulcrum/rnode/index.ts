@@ -1,6 +1,6 @@
 export { LeaseJournal } from "./lease-journal.ts";
 export { Memoir } from "./memoir.ts";
 export { memoirService } from "./memoir-service.ts";
-export { Placing, type PlacingOptions, RefusedError, type RnodeImages } from "./placing.ts";
+export { type BringBlobs, Placing, type PlacingOptions, RefusedError, type RnodeImages } from "./placing.ts";
 export { type LeaderConnection, Rnode, type RnodeFigures, type RnodeOptions } from "./rnode.ts";
 export type { TravailSigner } from "./travail.ts";

@@ -15,10 +15,13 @@ export interface RnodeImages {
   /**
    * The root of the image, absolute; made to stand where it does not and `manifest` says what it is made of.
    *
+   * @param bring Has blobs of the farm's store in the own one.
    * @throws {RefusedError} It cannot be had.
    */
-  root(config: Sha256, manifest: Digest | undefined, signal: AbortSignal): Promise<string>;
+  root(config: Sha256, manifest: Digest | undefined, bring: BringBlobs, signal: AbortSignal): Promise<string>;
 }
+
+export type BringBlobs = (digests: readonly Digest[]) => Promise<unknown>;
 
 export interface PlacingOptions {
   /** Labels it offers; matched exactly. */
@@ -59,6 +62,7 @@ export class Placing {
   async of(
     action: Pick<AssignedAction, "platform">,
     context: Pick<farm.TravailContext, "image" | "tools"> | undefined,
+    bring: BringBlobs,
     signal: AbortSignal,
   ): Promise<Place> {
     const { labels, hostImage, images, runsImages } = this.options;
@@ -89,6 +93,6 @@ export class Placing {
     const manifest = context?.image;
     const hash = parseSha256(manifest?.hash);
     const known = hash === undefined || manifest === undefined ? undefined : { hash, sizeBytes: manifest.sizeBytes };
-    return { root: await images.root(config, known, signal), image: wanted };
+    return { root: await images.root(config, known, bring, signal), image: wanted };
   }
 }

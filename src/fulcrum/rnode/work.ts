@@ -16,7 +16,7 @@ import { fetchInputs } from "./fetch-inputs.ts";
 import type { HeldLease } from "./held-lease.ts";
 import type { Memoir } from "./memoir.ts";
 import { actionResultOf, blobsOf, outcomeOf } from "./outcome.ts";
-import { type Placing, RefusedError } from "./placing.ts";
+import { type BringBlobs, type Placing, RefusedError } from "./placing.ts";
 import { type Names, signTravail, type TravailSigner, travailAny } from "./travail.ts";
 
 /** What is needed to execute an assigned action. */
@@ -71,7 +71,11 @@ async function attempt(rooms: WorkRooms, lease: HeldLease, onRunning: () => void
   };
   const action = await fetch();
   lease.label = action.request.label;
-  const place = await rooms.placing.of(action, context, signal);
+  const bring: BringBlobs = async (digests) => {
+    if (remote === undefined) return;
+    fetchedBytes += (await patiently(rooms, signal, () => remote.fetch(digests, signal))).bytes;
+  };
+  const place = await rooms.placing.of(action, context, bring, signal);
   const fetchedMs = clock.nowMs();
   const request = { ...action.request, imageRoot: place.root };
   const turn = async () => {

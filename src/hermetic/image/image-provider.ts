@@ -26,7 +26,8 @@ import { ImageBuilder } from "./image-builder.ts";
 import { answersImage, type ImageLock } from "./image-lock.ts";
 import { ImageStore, type StoredImage } from "./image-store.ts";
 import { NpmPins } from "./npm-pins.ts";
-import { importLayout } from "./oci-base.ts";
+import { importLayout, readManifest } from "./oci-base.ts";
+import { ociBlobsOf } from "./oci-blobs.ts";
 import { ociArchitecture } from "./oci-documents.ts";
 import { PackageStore } from "./package-store.ts";
 import { pushImage } from "./push.ts";
@@ -252,6 +253,32 @@ export function createImageProvider(options: ImageProviderOptions): ImageProvide
     },
 
     list: () => images.list().map((image) => ready(image, image.name, true, [])),
+
+    ociBlobs(config) {
+      const image = images.byConfig(config);
+      if (image === undefined) return undefined;
+      return ociBlobsOf(image, { blobs, streams: options.streams }, (signal) => complete(image, signal));
+    },
+
+    ociParts(manifest) {
+      const { config, layers } = readManifest(blobs, manifest);
+      return [config, ...layers];
+    },
+
+    async standOci(manifest, config, signal) {
+      const standing = images.byConfig(config);
+      if (standing !== undefined) return ready(standing, standing.name, true, []);
+      const base = readManifest(blobs, manifest);
+      if (base.config.hash !== config) {
+        const message = `manifest ${manifest.hash} is of image ${base.config.hash}, not ${config}`;
+        throw new ImageError("IMAGE_BASE_UNUSABLE", message);
+      }
+      const name = config.slice(0, 12);
+      const pins = { architecture: options.architecture, packages: [], base };
+      const words = { name, debs: [], npms: [], links: [], env: [], user: undefined, base: undefined };
+      const spec = imageSpec(words, [], pins);
+      return ready(await builder.build(name, spec, new Map(), signal), name, false, []);
+    },
 
     async export(facts, request, signal) {
       await exportImage(await complete(facts, signal), request, { fs, streams: options.streams, blobs });

@@ -64,6 +64,13 @@ export async function importLayout(
   return { kind: "oci", manifest, config, layers };
 }
 
+/** A manifest that is in the store already, with all it names. @throws {ImageError} `IMAGE_BASE_UNUSABLE`. */
+export function readManifest(blobs: BlobStore, manifest: Digest): OciBase {
+  const document = readDocument(blobs, manifest);
+  const layers = (Array.isArray(document.layers) ? document.layers : []).map((layer) => digestIn(layer, manifest));
+  return { kind: "oci", manifest, config: digestIn(document.config, manifest), layers };
+}
+
 /** What of a base's config matters here, and the config as it is written. */
 export function readConfig(blobs: BlobStore, base: OciBase): { readonly config: ImageConfig; readonly text: string } {
   const bytes = blobs.read(base.config);
