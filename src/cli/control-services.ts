@@ -54,6 +54,7 @@ export type DecisionRequest = { readonly rootKey: string | undefined } & (
       readonly toSeq: number | undefined;
       readonly reason: string;
     }
+  | { readonly what: "restore"; readonly reason: string }
   | { readonly what: "release"; readonly target: string; readonly reason: string }
   | { readonly what: "property"; readonly subject: string; readonly name: string; readonly value: string }
 );

@@ -66,6 +66,19 @@ export const CONTROL_VERBS = {
     examples: [["begat ledger revoke 47dea58e --from 1200 --reason 'laptop stolen'", ""]],
     verifies: false,
   },
+  "ledger restore": {
+    summary: "say that a backup of the ledger was put back on purpose",
+    usage: "--reason TEXT",
+    text: [
+      "begat refuses a ledger that is shorter than what is remembered of it, or another one. This records, signed with the root key, which remembered states are given up, and makes a new log key: the old one has signed them, and no key signs two histories.",
+      "What was decided and built after the backup was made is gone, revoked keys and quarantines too.",
+    ],
+    options: [REASON, ...OPTIONS_OF_DECISIONS],
+    words: NONE,
+    overrides: false,
+    examples: [["begat ledger restore --reason 'disk died; backup of Sunday'", ""]],
+    verifies: false,
+  },
   quarantine: {
     summary: "use no result that a digest, image, rnode, key, action or range of records made or reached",
     usage: "TARGET --reason TEXT",

@@ -11,11 +11,11 @@ const WIDTH = 80;
 export function overview(): string {
   const groups: readonly (readonly [title: string, verbs: readonly Verb[]])[] = [
     ["Build", ["build", "init", "fmt", "check", "graph"]],
-    ["Ask", ["why", "log", "prov show", "prov tree", "prov prove", "verify", "ledger verify"]],
+    ["Ask", ["why", "log", "prov show", "prov tree", "prov prove", "verify", "challenge", "ledger verify"]],
     ["Ledger", ["ledger checkpoint", "ledger pin", "ledger compare", "ledger fork-proof", "ledger export"]],
     [
       "Decide",
-      ["ledger keys", "ledger rotate", "ledger endorse", "ledger revoke", "quarantine", "release", "prov property"],
+      ["ledger keys", "ledger rotate", "ledger endorse", "ledger revoke", "ledger restore", "quarantine", "release", "prov property"],
     ],
     ["Images", ["image lock", "image build", "image ls", "image export", "image push"]],
     [

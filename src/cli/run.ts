@@ -101,6 +101,8 @@ async function dispatch(context: Context): Promise<number> {
       return (await import("./verbs/control.ts")).ledgerEndorse(context);
     case "ledger revoke":
       return (await import("./verbs/control.ts")).ledgerRevoke(context);
+    case "ledger restore":
+      return (await import("./verbs/control.ts")).ledgerRestore(context);
     case "quarantine":
       return (await import("./verbs/control.ts")).quarantine(context);
     case "release":

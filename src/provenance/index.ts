@@ -13,6 +13,7 @@ export * from "./execution-signing.ts";
 export * from "./keys.ts";
 export * from "./ledger/fork-proof.ts";
 export * from "./ledger/last-signed.ts";
+export * from "./ledger/restored.ts";
 export * from "./ledger/signed-checkpoint.ts";
 export * from "./ledger/tile-export.ts";
 export * from "./ledger/tree-check.ts";

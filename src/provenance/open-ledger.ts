@@ -1,7 +1,10 @@
 import type { Sha256 } from "../base/index.ts";
 import { type Clock, type FileTree, FileTreeError, type Random } from "../ports/index.ts";
+import { isControlRecord, KeyHistory } from "./control/key-history.ts";
 import { ensureSigner } from "./keys.ts";
 import { readLastSigned } from "./ledger/last-signed.ts";
+import { RecordStore } from "./ledger/record-store.ts";
+import { isGivenUp, type Restores } from "./ledger/restored.ts";
 import { TreeStore } from "./ledger/tree-store.ts";
 import { LedgerError } from "./ledger.ts";
 import {
@@ -16,7 +19,7 @@ import {
   upgradeTables,
 } from "./ledger-database.ts";
 import { otherPins, type Pin, type PinRead, pinProblem, readPin, writePin } from "./pin.ts";
-import type { GenesisBody } from "./record.ts";
+import type { GenesisBody, RecordFrame } from "./record.ts";
 import { encodeRecord, leafHash, NO_RECORD, parseRecord, RecordError, type RecordPlace } from "./record-codec.ts";
 import { type GroupWindow, SqliteLedger } from "./sqlite-ledger.ts";
 
@@ -33,6 +36,8 @@ export interface OpenLedgerOptions {
   readonly rnode?: string;
   /** `false`: only if there is one (`LEDGER_ABSENT`). */
   readonly create?: boolean;
+  /** Opens it although it is not what is remembered: for a root key to give that up (`restore`). Nothing else may be done. */
+  readonly rolledBack?: boolean;
   readonly window?: GroupWindow;
 }
 
@@ -212,7 +217,12 @@ function checkHead(
   for (const { pin, where } of pins) {
     const problem = pinProblem(pin, { identity, size }, { leaf, root });
     if (problem === undefined) continue;
-    throw new LedgerError("LEDGER_ROLLED_BACK", `ledger ${path} was rolled back or replaced: ${problem} (${where})`);
+    if (pin.ledger === identity && (options.rolledBack === true || isGivenUp(pin, restoresOf(database, path, genesis))))
+      continue;
+    throw new LedgerError("LEDGER_ROLLED_BACK", `ledger ${path} was rolled back or replaced: ${problem} (${where})`, {
+      hint:
+        pin.ledger === identity ? "if a backup was put back on purpose: begat ledger restore --reason TEXT" : undefined,
+    });
   }
   if (signed !== undefined) {
     const { size: at, root: bytes } = signed as { readonly size: number; readonly root: Buffer };
@@ -220,6 +230,16 @@ function checkHead(
     if (root(at) !== bytes.toString("hex")) throw tampered(`its root at ${at} records is not the one that was signed`);
   }
   return { identity, origin: genesis.log };
+}
+
+/** What root keys gave up; looked at only where something is contradicted. */
+function restoresOf(database: LedgerDatabase, path: string, genesis: GenesisBody & RecordFrame): Restores {
+  const records = new RecordStore(database, path, genesis.log);
+  const controls = records.controls().flatMap((seq) => {
+    const record = records.record(seq);
+    return record !== undefined && isControlRecord(record) ? [record] : [];
+  });
+  return new KeyHistory(genesis, controls).restores;
 }
 
 /** Every memory of the ledger that begins with `first`, and where it is kept. A broken one is for `verifyLedger` to report. */

@@ -95,6 +95,11 @@ export function writePinFile(files: FileTree, path: string, pin: Pin, durable = 
   }
 }
 
+/** Puts `pin` in place of whatever is there: of one that was given up. @throws {FileTreeError} */
+export function replacePin(files: FileTree, path: string, pin: Pin): void {
+  files.replaceFile(path, pinText(pin), { mode: 0o600, durable: true });
+}
+
 /** As `writePin`, for the second pin; makes its directory. */
 export function writeSecondPin(files: FileTree, cacheHome: string, pin: Pin): boolean {
   const path = secondPinPath(cacheHome, pin.ledger);

@@ -87,7 +87,8 @@ export class SqliteLedger implements Ledger {
     this.#tree = new TreeStore(database, path);
     const signers = () => this.#logSigners();
     const places = { database, tree: this.#tree, files, clock, stateHome, path, identity, origin };
-    this.#checkpoints = new CheckpointStore({ ...places, signers });
+    const history = () => readKeyHistory(this);
+    this.#checkpoints = new CheckpointStore({ ...places, signers, history });
   }
 
   size(): number {

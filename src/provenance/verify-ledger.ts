@@ -1,7 +1,7 @@
 import { codeOf, explain, type Sha256 } from "../base/index.ts";
 import { BuildAccounts } from "./build-accounts.ts";
 import { verifyChallenge } from "./challenge.ts";
-import { isControlKind } from "./control/control-record.ts";
+import { isControlKind, type RestoreBody } from "./control/control-record.ts";
 import type { KeyHistory } from "./control/key-history.ts";
 import { NO_KEYS } from "./control/key-history.ts";
 import { readKeyHistory } from "./control/read-history.ts";
@@ -275,6 +275,7 @@ class Verification {
     }
     if (isControlKind(record.kind)) this.#controls.push(record.seq);
     if (isSealing(record.kind)) this.#sealing.push(record.seq);
+    if (record.kind === "restore") this.#restore(record);
     if (record.kind === "hits") this.#hits(record);
     if (record.kind === "challenge") this.#challenge(record);
     if (record.kind !== "exec" && record.kind !== "fail") return;
@@ -301,6 +302,14 @@ class Verification {
       .catch((error: unknown) => this.add(verdictOf(error), record.seq, explain(error)))
       .finally(() => this.#checking.delete(done));
     this.#checking.add(done);
+  }
+
+  /** What a root key says was there when it put a backup back must have been there. */
+  #restore({ seq, size, root, lost, reason }: RestoreBody & RecordFrame): void {
+    if (size > seq || this.#ledger.root(size) !== root) {
+      this.add("tampered", seq, `the first ${size} records do not have the root ${root.slice(0, 12)} it was made at`);
+    }
+    this.#notes.push(`record ${seq} gave up an earlier history of ${lost.size} records: ${reason}`);
   }
 
   #hits(record: HitsBody & { readonly seq: number }): void {

@@ -69,6 +69,10 @@ export async function ledgerRevoke(context: Context): Promise<number> {
   });
 }
 
+export async function ledgerRestore(context: Context): Promise<number> {
+  return decide(context, { ...common(context), what: "restore", reason: reasonOf(context) });
+}
+
 export async function quarantine(context: Context): Promise<number> {
   const { flags, words } = context.args;
   const [fromSeq, toSeq] = [flags.number("from"), flags.number("to")];

@@ -3,6 +3,7 @@ import { BegatError, type Sha256 } from "../../base/index.ts";
 import {
   authoritySigner,
   type ControlBody,
+  contradictions,
   type Decided,
   heldSigner,
   type KeyHistory,
@@ -10,8 +11,11 @@ import {
   type Ledger,
   laterKeyPath,
   makeLaterSigner,
+  memories,
   provePossession,
   readKeyHistory,
+  replacePin,
+  type SignedCheckpoint,
   type Signer,
   type SqliteLedger,
   signControl,
@@ -67,7 +71,8 @@ export async function ledgerKeys(machine: Machine): Promise<KeysView> {
 }
 
 export async function decide(machine: Machine, request: DecisionRequest): Promise<readonly DecisionView[]> {
-  const ledger = await openUserLedger(machine, false);
+  const restores = request.what === "restore";
+  const ledger = await openUserLedger(machine, false, { rolledBack: restores });
   const { stateHome } = machine.directories;
   const path = request.rootKey === undefined ? undefined : resolve(machine.host.cwd, request.rootKey);
   const history = readKeyHistory(ledger);
@@ -80,7 +85,9 @@ export async function decide(machine: Machine, request: DecisionRequest): Promis
     if (written === undefined) throw new DecisionError("DECISION_LOST", `record ${seq} cannot be read again`);
     views.push({ seq, leaf, kind: written.kind, ...controlLine(written), by: authority.key, keyFile });
   }
-  await ledger.checkpoint();
+  const checkpoint = await ledger.checkpoint();
+  // A pin never gives way to one that says less, but these were given up.
+  if (restores) for (const path of lostPins(machine, ledger)) replacePin(machine.fs, path, pinOf(ledger, checkpoint));
   return views;
 }
 
@@ -149,6 +156,8 @@ function decisions(
       const range = toSeq === undefined ? { fromSeq } : { fromSeq, toSeq };
       return [{ decided: { kind: "quarantine", target, ...range, reason } }];
     }
+    case "restore":
+      return restoring(machine, ledger, request.reason, fresh);
     case "release":
       return quarantinesNamed(history, request.target).map((of) => ({
         decided: { kind: "release", of, reason: request.reason },
@@ -158,6 +167,51 @@ function decisions(
       return [{ decided: { kind: "property", subject, name, value } }];
     }
   }
+}
+
+const pinOf = (ledger: SqliteLedger, { size, root, note }: SignedCheckpoint) => {
+  return { ledger: ledger.identity, log: ledger.origin, size, root, note };
+};
+
+function lostStates(machine: Machine, ledger: SqliteLedger) {
+  const { stateHome, cacheHome } = machine.directories;
+  return contradictions(memories(machine.fs, { stateHome, cacheHome }, ledger), ledger);
+}
+
+/** This machine's own; what came from elsewhere stays as it came. */
+const lostPins = (machine: Machine, ledger: SqliteLedger): readonly string[] =>
+  lostStates(machine, ledger)
+    .filter(({ imported }) => !imported)
+    .map(({ path }) => path);
+
+/** Gives up each state that is remembered and not there, and the log key that signed it. */
+function restoring(
+  machine: Machine,
+  ledger: SqliteLedger,
+  reason: string,
+  fresh: (role: KeyRole) => Signer,
+): readonly Planned[] {
+  const lost = new Map<string, { size: number; root: Sha256 }>();
+  for (const { path, pin } of lostStates(machine, ledger)) {
+    if (pin.root === undefined) throw new DecisionError("TARGET_UNKNOWN", `${path} names no root; remove it first`);
+    lost.set(`${pin.size} ${pin.root}`, { size: pin.size, root: pin.root });
+  }
+  if (lost.size === 0) {
+    throw new DecisionError("TARGET_UNKNOWN", "there is nothing to give up: the ledger is what is remembered of it");
+  }
+  const [size, root] = [ledger.size(), ledger.root()];
+  const given = [...lost.values()].map(
+    (state): Planned => ({
+      decided: { kind: "restore", lost: state, size, root, reason },
+    }),
+  );
+  const old = ledger.signer("log");
+  const next = fresh("log");
+  const pop = provePossession(next, ledger.origin);
+  // At once: the old key counts in no record after this decision.
+  const rotation = { role: "log" as const, old: old.key, new: next.entry, pop, until: size + given.length };
+  const keyFile = laterKeyPath(machine.directories.stateHome, "log", next.key);
+  return [...given, { decided: { kind: "key.rotate", ...rotation }, keyFile }];
 }
 
 function keyNamed(history: KeyHistory, text: string): Sha256 {

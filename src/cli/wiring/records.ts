@@ -26,7 +26,11 @@ export const lister: InputLister = (action, manifest) => {
 };
 
 /** The ledger of this user, opened; made with its keys at the first build. */
-export async function openUserLedger(machine: Machine, create: boolean): Promise<SqliteLedger> {
+export async function openUserLedger(
+  machine: Machine,
+  create: boolean,
+  options: { readonly rolledBack?: boolean } = {},
+): Promise<SqliteLedger> {
   const ledger = await openLedger({
     stateHome: machine.directories.stateHome,
     cacheHome: machine.directories.cacheHome,
@@ -35,6 +39,7 @@ export async function openUserLedger(machine: Machine, create: boolean): Promise
     random: machine.random,
     rnode: machine.rnode,
     create,
+    ...options,
     // A sync costs the main thread 3 ms and more; nothing but the outputs' way into the checkout waits for one.
     window: { ms: 200, records: 2_000 },
   });

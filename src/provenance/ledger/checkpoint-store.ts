@@ -1,5 +1,6 @@
 import type { Sha256 } from "../../base/index.ts";
 import type { Clock, FileTree } from "../../ports/index.ts";
+import type { KeyHistory } from "../control/key-history.ts";
 import { LedgerError } from "../ledger.ts";
 import type { LedgerDatabase } from "../ledger-database.ts";
 import { type NoteSignature, parseNote, signatureLine, withSignatures } from "../note/note.ts";
@@ -18,6 +19,8 @@ export interface CheckpointStoreParts {
   readonly origin: string;
   /** The keys that sign now, first the one that counts. */
   readonly signers: () => readonly LogSigner[];
+  /** Read when what was signed before is contradicted. */
+  readonly history: () => KeyHistory;
 }
 
 interface Row {
@@ -84,7 +87,7 @@ export class CheckpointStore {
     ];
     for (const head of signed) {
       const problem = signingProblem(head, next, (at) => tree.root(at));
-      if (problem === undefined) continue;
+      if (problem === undefined || (head.ledger === identity && this.#isGivenUp(head))) continue;
       throw new LedgerError("LEDGER_ROLLED_BACK", `nothing is signed: ledger ${path} is another history: ${problem}`);
     }
     const keys = signers();
@@ -100,6 +103,17 @@ export class CheckpointStore {
     const time = new Date(clock.nowMs()).toISOString();
     this.#statements.insert.run(size, Buffer.from(root, "hex"), checkpoint.note, time);
     return checkpoint;
+  }
+
+  /**
+   * Whether a root key gave up what was signed. The key that signed it has fallen with it: no key ever signs two histories,
+   * so those that sign now were endorsed after the decision.
+   */
+  #isGivenUp(head: SignedHead): boolean {
+    const history = this.#parts.history();
+    const restore = history.restores.findLast(({ lost }) => lost.size === head.size && lost.root === head.root);
+    if (restore === undefined) return false;
+    return this.#parts.signers().every(({ entry }) => (history.get(entry.id)?.since ?? 0) > restore.seq);
   }
 
   #opened(row: Row): SignedCheckpoint {

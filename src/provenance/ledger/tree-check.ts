@@ -5,6 +5,7 @@ import { type Pin, type PlacedPin, pinProblem } from "../pin.ts";
 import { Frontier } from "../tree/frontier.ts";
 import { logVerifiers } from "./fork-proof.ts";
 import type { SignedHeadRead } from "./last-signed.ts";
+import { isGivenUp } from "./restored.ts";
 import { checkpointOfNote, type SignedCheckpoint } from "./signed-checkpoint.ts";
 import { witnessNames } from "./witness-lines.ts";
 
@@ -108,7 +109,8 @@ export class TreeCheck {
     const compare = (pin: Pin, where: string) => {
       const problem = pinProblem(pin, ledger, at);
       if (problem === undefined) this.#vouched = Math.max(this.#vouched, pin.size);
-      else report("rolled back", `rolled back or replaced: ${problem}${where}`);
+      else if (pin.ledger !== ledger.identity || !isGivenUp(pin, history?.restores ?? []))
+        report("rolled back", `rolled back or replaced: ${problem}${where}`);
     };
     for (const [i, { path, read }] of this.#memory.pins.entries()) {
       if (read.state === "malformed") report("could not check", read.problem);
