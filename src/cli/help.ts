@@ -15,7 +15,16 @@ export function overview(): string {
     ["Ledger", ["ledger checkpoint", "ledger pin", "ledger compare", "ledger fork-proof", "ledger export"]],
     [
       "Decide",
-      ["ledger keys", "ledger rotate", "ledger endorse", "ledger revoke", "ledger restore", "quarantine", "release", "prov property"],
+      [
+        "ledger keys",
+        "ledger rotate",
+        "ledger endorse",
+        "ledger revoke",
+        "ledger restore",
+        "quarantine",
+        "release",
+        "prov property",
+      ],
     ],
     ["Images", ["image lock", "image build", "image ls", "image export", "image push"]],
     [
