@@ -9,6 +9,7 @@ import { ParsedFiles } from "./parsed-files.ts";
  *
  * Chores may have been given although there are mistakes: run nothing before the diagnostics were looked at.
  *
+ * @param labelOf Labels of chores by the order in which they were given, where whoever takes them keeps these.
  * @param parsed Of an earlier `declaredSources` with the same files: what it parsed is not parsed again.
  */
 export function evaluate(
@@ -16,8 +17,9 @@ export function evaluate(
   host: EvaluationHost,
   sink: ChoreSink,
   parsed: ParsedFiles = new ParsedFiles(),
+  labelOf?: (chore: number) => string,
 ): Evaluation {
-  const evaluator = new Evaluator(request, host, parsed, sink);
+  const evaluator = new Evaluator(request, host, parsed, sink, labelOf);
   evaluator.run();
   const { context, declarations, choreCount, fileOrder } = evaluator;
   return {

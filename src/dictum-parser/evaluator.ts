@@ -46,14 +46,27 @@ export class Evaluator {
   #stopped = false;
 
   /** @param sink Absent: only sources are wanted, so no chore is made and no glob looked up. */
-  constructor(request: EvaluationRequest, host: EvaluationHost, parsed: ParsedFiles, sink: ChoreSink | undefined) {
+  constructor(
+    request: EvaluationRequest,
+    host: EvaluationHost,
+    parsed: ParsedFiles,
+    sink: ChoreSink | undefined,
+    labelOf?: (chore: number) => string,
+  ) {
     this.#request = request;
-    this.#sink = sink;
     this.#parsed = parsed;
     this.context = new EvaluationContext(new Report(), new ObservedHost(host), sink !== undefined);
     this.declarations = new Declarations(this.context);
     this.#maker = new ChoreMaker(this.context, this.declarations.sourceDirectories);
-    this.#production = new ProductionCheck(this.context);
+    const labels: string[] = [];
+    this.#production = new ProductionCheck(this.context, labelOf ?? ((chore) => labels[chore] as string));
+    this.#sink =
+      sink === undefined || labelOf !== undefined
+        ? sink
+        : (chore) => {
+            labels.push(chore.label);
+            sink(chore);
+          };
   }
 
   run(): void {
@@ -252,12 +265,14 @@ export class Evaluator {
       return void this.#lose();
     }
     const { params } = definition.node;
-    const arity = statement.kind === "apply" ? 1 : statement.args.length;
+    // Once: they may have to be read again for it.
+    const { args } = statement;
+    const arity = statement.kind === "apply" ? 1 : args.length;
     if (params.length !== arity) return void this.#wrongArity(statement, frame, definition);
     const errors = context.report.errorCount;
     if (statement.kind === "apply") {
       const elements: string[] = [];
-      for (const arg of statement.args) for (const text of valuesOf(context, frame, arg)) elements.push(text);
+      for (const arg of args) for (const text of valuesOf(context, frame, arg)) elements.push(text);
       if (context.report.errorCount !== errors) this.#lose();
       for (const element of elements) {
         if (this.#stopped) return;
@@ -265,7 +280,6 @@ export class Evaluator {
       }
       return;
     }
-    const { args } = statement;
     const values = args.length === 0 ? NO_ARGS : args.map((arg: Value) => valuesOf(context, frame, arg));
     if (context.report.errorCount !== errors) return void this.#lose();
     this.#invoke(definition, statement, frame, values);
@@ -377,8 +391,8 @@ export class Evaluator {
     const chore = this.#maker.make(definition, inner, label, statement, frame);
     if (chore === undefined) return void this.#lose();
     this.declarations.noteImage(chore.image, inner, node.sections.image);
-    this.#production.add(chore, frame, statement, node.sections.import, inner, definition.scope.parent !== undefined);
     this.#sink(chore);
+    this.#production.add(chore, frame, statement, node.sections.import, inner, definition.scope.parent !== undefined);
   }
 
   #cd(statement: CdStatement, frame: Frame): void {

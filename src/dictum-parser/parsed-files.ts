@@ -1,3 +1,4 @@
+import { type Sha256, sha256 } from "../base/index.ts";
 import { Report } from "./report.ts";
 import { decodeSource, type SourceText } from "./source-text.ts";
 import { parseSource } from "./statement-syntax.ts";
@@ -7,7 +8,8 @@ export interface ParsedFile {
   readonly source: SourceText;
   readonly tree: Begatfile;
   readonly report: Report;
-  readonly bytes: Uint8Array;
+  /** Of its bytes. */
+  readonly hash: Sha256;
 }
 
 /**
@@ -19,7 +21,8 @@ export class ParsedFiles {
 
   parse(path: string, bytes: Uint8Array): ParsedFile {
     const known = this.#files.get(path);
-    if (known !== undefined && Buffer.compare(known.bytes, bytes) === 0) return known;
+    const hash = sha256(bytes);
+    if (known?.hash === hash) return known;
     const { source, badAt } = decodeSource(path, bytes);
     const report = new Report();
     if (badAt !== undefined) {
@@ -31,7 +34,7 @@ export class ParsedFiles {
         message: "expected UTF-8 text, found bytes that are not",
       });
     }
-    const parsed = { source, tree: parseSource(source, report), report, bytes };
+    const parsed = { source, tree: parseSource(source, report), report, hash };
     this.#files.set(path, parsed);
     return parsed;
   }

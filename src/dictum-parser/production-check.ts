@@ -1,4 +1,4 @@
-import type { WorkspacePath } from "../base/index.ts";
+import { NumberRow, TextPool, type WorkspacePath } from "../base/index.ts";
 import type { EvaluatedChore } from "./chore.ts";
 import { didYouMean } from "./did-you-mean.ts";
 import type { EvaluationContext } from "./evaluation-context.ts";
@@ -27,19 +27,22 @@ const MOST_USES = 20;
  */
 export class ProductionCheck {
   readonly #context: EvaluationContext;
-  readonly #labels: string[] = [];
+  readonly #labelOf: (chore: number) => string;
+  #count = 0;
   /** Of the statement that ran each chore, and where it stands in the frame's file. */
   readonly #frames: Frame[] = [];
   readonly #wheres: Where[] = [];
   readonly #withFixpoint = new Set<number>();
-  /** Outputs, numbered; the chore that makes each, and whether it is a tree. */
-  readonly #outputs = new Map<string, number>();
-  readonly #makers: number[] = [];
-  readonly #isTree: boolean[] = [];
+  /** Inputs and outputs by number; which of them are made, in the order they were, by whom, and whether as trees. */
+  readonly #paths = new TextPool();
+  readonly #made = new NumberRow();
+  /** Chore + 1; 0: nobody. */
+  readonly #makers = new NumberRow();
+  readonly #trees = new Set<number>();
   #treeOutputs = 0;
   /** Inputs of all chores, one after another, and which of them are trees. */
-  readonly #inputs: WorkspacePath[] = [];
-  readonly #inputStarts: number[] = [0];
+  readonly #inputs = new NumberRow();
+  readonly #inputStarts = new NumberRow();
   readonly #treeInputs = new Set<number>();
   readonly #propertyMakers = new Map<string, number>();
   readonly #propertyUses = new Map<string, PropertyUse[]>();
@@ -47,8 +50,11 @@ export class ProductionCheck {
   readonly #withoutOutputs = new Map<string, number>();
   #labelsMayRepeat = false;
 
-  constructor(context: EvaluationContext) {
+  /** @param labelOf Of a chore that was added, by its number: a million labels need not be kept twice. */
+  constructor(context: EvaluationContext, labelOf: (chore: number) => string) {
     this.#context = context;
+    this.#labelOf = labelOf;
+    this.#inputStarts.push(0);
   }
 
   /**
@@ -64,8 +70,7 @@ export class ProductionCheck {
     own: Frame,
     isLocal: boolean,
   ): void {
-    const index = this.#labels.length;
-    this.#labels.push(chore.label);
+    const index = this.#count++;
     this.#frames.push(frame);
     this.#wheres.push(where);
     if (chore.attributes.fixpoint > 0) this.#withFixpoint.add(index);
@@ -75,7 +80,7 @@ export class ProductionCheck {
     for (const name of chore.up) this.#addProperty(index, name);
     for (const input of chore.inputs) {
       if (input.kind === "tree") this.#treeInputs.add(this.#inputs.length);
-      this.#inputs.push(input.path);
+      this.#inputs.push(this.#path(input.path));
     }
     this.#inputStarts.push(this.#inputs.length);
     for (const name of chore.properties) {
@@ -89,9 +94,25 @@ export class ProductionCheck {
 
   /** Whether a chore makes `path`, and as what. */
   madeAs(path: string): "file" | "tree" | undefined {
-    const output = this.#outputs.get(path);
+    const output = this.#output(path);
     if (output === undefined) return undefined;
-    return this.#isTree[output] === true ? "tree" : "file";
+    return this.#trees.has(output) ? "tree" : "file";
+  }
+
+  #path(path: string): number {
+    const id = this.#paths.id(path);
+    if (id === this.#makers.length) this.#makers.push(0);
+    return id;
+  }
+
+  #maker(path: number): number {
+    return this.#makers.at(path) - 1;
+  }
+
+  /** The number of a path that some chore makes. */
+  #output(path: string): number | undefined {
+    const id = this.#paths.find(path);
+    return id === undefined || this.#maker(id) === NOBODY ? undefined : id;
   }
 
   /** Whether a tree that some chore makes holds `path`. */
@@ -99,8 +120,8 @@ export class ProductionCheck {
     return this.#treeAround(path) !== undefined;
   }
 
-  madePaths(): Iterable<string> {
-    return this.#outputs.keys();
+  *madePaths(): Iterable<string> {
+    for (let i = 0; i < this.#made.length; i++) yield this.#paths.at(this.#made.at(i));
   }
 
   /**
@@ -126,7 +147,7 @@ export class ProductionCheck {
   /** Two dictums of one name, each in its own block, may give chores that nobody could tell apart. */
   #checkLabels(): void {
     const first = new Map<string, number>();
-    for (let chore = 0; chore < this.#labels.length; chore++) {
+    for (let chore = 0; chore < this.#count; chore++) {
       const same = first.get(this.#label(chore));
       if (same === undefined) first.set(this.#label(chore), chore);
       else this.#reportRepeated(same, chore);
@@ -139,15 +160,15 @@ export class ProductionCheck {
   }
 
   #addOutput(chore: number, path: WorkspacePath, isTree: boolean): void {
-    const known = this.#outputs.get(path);
-    if (known === undefined) {
-      this.#outputs.set(path, this.#makers.length);
-      this.#makers.push(chore);
-      this.#isTree.push(isTree);
+    const output = this.#path(path);
+    const other = this.#maker(output);
+    if (other === NOBODY) {
+      this.#makers.set(output, chore + 1);
+      this.#made.push(output);
+      if (isTree) this.#trees.add(output);
       if (isTree) this.#treeOutputs++;
       return;
     }
-    const other = this.#makers[known] as number;
     const message =
       other === chore
         ? `expected each output once, found ${path} again in ${this.#label(chore)}`
@@ -167,12 +188,14 @@ export class ProductionCheck {
 
   #checkNestedOutputs(): void {
     if (this.#treeOutputs === 0) return;
-    for (const [path, output] of this.#outputs) {
+    for (let i = 0; i < this.#made.length; i++) {
+      const output = this.#made.at(i);
+      const path = this.#paths.at(output);
       const tree = this.#treeAround(path);
       if (tree === undefined) continue;
-      const maker = this.#makers[output] as number;
-      const other = this.#makers[this.#outputs.get(tree) as number] as number;
-      const shown = this.#isTree[output] === true ? `${path}/` : path;
+      const maker = this.#maker(output);
+      const other = this.#maker(this.#output(tree) as number);
+      const shown = this.#trees.has(output) ? `${path}/` : path;
       const message =
         other === maker
           ? `expected each output once, found ${shown} within ${tree}/ in ${this.#label(maker)}`
@@ -197,14 +220,14 @@ export class ProductionCheck {
   }
 
   #checkKinds(): void {
-    for (let chore = 0; chore < this.#labels.length; chore++) {
-      const end = this.#inputStarts[chore + 1] as number;
-      for (let i = this.#inputStarts[chore] as number; i < end; i++) {
-        const path = this.#inputs[i] as string;
-        const output = this.#outputs.get(path);
-        if (output === undefined || this.#isTree[output] === this.#treeInputs.has(i)) continue;
-        const maker = this.#makers[output] as number;
-        const message = this.#isTree[output]
+    for (let chore = 0; chore < this.#count; chore++) {
+      const end = this.#inputStarts.at(chore + 1);
+      for (let i = this.#inputStarts.at(chore); i < end; i++) {
+        const output = this.#inputs.at(i);
+        const maker = this.#maker(output);
+        if (maker === NOBODY || this.#trees.has(output) === this.#treeInputs.has(i)) continue;
+        const path = this.#paths.at(output);
+        const message = this.#trees.has(output)
           ? `expected "${path}/" in the inputs of ${this.#label(chore)}, found "${path}": ${this.#label(maker)} makes a directory`
           : `expected "${path}" in the inputs of ${this.#label(chore)}, found "${path}/": ${this.#label(maker)} makes a file`;
         this.#fail("EVAL_TREE_OR_FILE", chore, message, [this.#runHere(maker)]);
@@ -214,9 +237,9 @@ export class ProductionCheck {
 
   #checkGlobs(): void {
     for (const [path, { source, at, length }] of this.#context.globbed) {
-      const output = this.#outputs.get(path) ?? this.#outputs.get(this.#treeAround(path) ?? "");
+      const output = this.#output(path) ?? this.#output(this.#treeAround(path) ?? "");
       if (output === undefined) continue;
-      const maker = this.#label(this.#makers[output] as number);
+      const maker = this.#label(this.#maker(output));
       this.#context.report.add({
         code: "EVAL_GLOB_OUTPUT",
         severity: "warning",
@@ -230,15 +253,15 @@ export class ProductionCheck {
   }
 
   #checkCycle(): void {
-    const count = this.#labels.length;
+    const count = this.#count;
     const inTrees = this.#makersInInputTrees();
     const properties = this.#propertyEdges();
     const starts = new Int32Array(count + 1);
-    const successors: number[] = [];
+    const successors = new NumberRow();
     let mayCycle = false;
     for (let chore = 0; chore < count; chore++) {
-      const end = this.#inputStarts[chore + 1] as number;
-      for (let i = this.#inputStarts[chore] as number; i < end; i++) {
+      const end = this.#inputStarts.at(chore + 1);
+      for (let i = this.#inputStarts.at(chore); i < end; i++) {
         const maker = this.#makerOf(i, inTrees);
         for (const needed of typeof maker === "number" ? [maker] : (maker ?? NONE)) {
           if (needed === chore && this.#withFixpoint.has(chore)) continue;
@@ -253,7 +276,7 @@ export class ProductionCheck {
       starts[chore + 1] = successors.length;
     }
     // Where every chore needs only earlier ones, there is no cycle to look for.
-    if (mayCycle) this.#reportCycle(findCycle(starts, successors), inTrees);
+    if (mayCycle) this.#reportCycle(findCycle(starts, successors.done()), inTrees);
   }
 
   #propertyEdges(): ReadonlyMap<number, readonly number[]> | undefined {
@@ -295,10 +318,11 @@ export class ProductionCheck {
 
   /** By what `chore` is needed by `needer`: one of its outputs or properties. */
   #linkName(needer: number, chore: number, inTrees: InputTrees): string {
-    const end = this.#inputStarts[needer + 1] as number;
-    for (let i = this.#inputStarts[needer] as number; i < end; i++) {
+    const end = this.#inputStarts.at(needer + 1);
+    for (let i = this.#inputStarts.at(needer); i < end; i++) {
       const maker = this.#makerOf(i, inTrees);
-      if (maker === chore || (typeof maker === "object" && maker.includes(chore))) return this.#inputs[i] as string;
+      if (maker === chore || (typeof maker === "object" && maker.includes(chore)))
+        return this.#paths.at(this.#inputs.at(i));
     }
     for (const [name, maker] of this.#propertyMakers) {
       if (maker === chore && this.#propertyUses.get(name)?.some((use) => use.chore === needer))
@@ -309,21 +333,24 @@ export class ProductionCheck {
 
   /** Who makes the input at `index`: the file or tree itself, the tree around it, or what is within it. */
   #makerOf(index: number, inTrees: InputTrees): number | readonly number[] | undefined {
-    const path = this.#inputs[index] as string;
-    const output = this.#outputs.get(path);
-    if (output !== undefined) return this.#makers[output];
+    const input = this.#inputs.at(index);
+    const maker = this.#maker(input);
+    if (maker !== NOBODY) return maker;
+    if (this.#treeOutputs === 0 && this.#treeInputs.size === 0) return undefined;
+    const path = this.#paths.at(input);
     const tree = this.#treeAround(path);
-    if (tree !== undefined) return this.#makers[this.#outputs.get(tree) as number];
+    if (tree !== undefined) return this.#maker(this.#output(tree) as number);
     return this.#treeInputs.has(index) ? inTrees.get(path) : undefined;
   }
 
   /** For each tree that is an input: who makes something within it. */
   #makersInInputTrees(): InputTrees {
     const makers = new Map<string, number[]>();
-    for (const index of this.#treeInputs) makers.set(this.#inputs[index] as string, []);
+    for (const index of this.#treeInputs) makers.set(this.#paths.at(this.#inputs.at(index)), []);
     if (makers.size === 0) return makers;
-    for (const [path, output] of this.#outputs) {
-      for (const parent of parentsOf(path)) makers.get(parent)?.push(this.#makers[output] as number);
+    for (let i = 0; i < this.#made.length; i++) {
+      const output = this.#made.at(i);
+      for (const parent of parentsOf(this.#paths.at(output))) makers.get(parent)?.push(this.#maker(output));
     }
     return makers;
   }
@@ -332,14 +359,14 @@ export class ProductionCheck {
   #treeAround(path: string): string | undefined {
     if (this.#treeOutputs === 0) return undefined;
     for (const parent of parentsOf(path)) {
-      const output = this.#outputs.get(parent);
-      if (output !== undefined && this.#isTree[output] === true) return parent;
+      const output = this.#output(parent);
+      if (output !== undefined && this.#trees.has(output)) return parent;
     }
     return undefined;
   }
 
   #label(chore: number): string {
-    return this.#labels[chore] as string;
+    return this.#labelOf(chore);
   }
 
   #runHere(chore: number): Note {
@@ -364,6 +391,8 @@ export class ProductionCheck {
 type InputTrees = ReadonlyMap<string, readonly number[]>;
 
 const NONE: readonly number[] = [];
+/** Instead of a chore: no chore makes it. */
+const NOBODY = -1;
 
 function* parentsOf(path: string): Iterable<string> {
   for (let slash = path.lastIndexOf("/"); slash > 0; slash = path.lastIndexOf("/", slash - 1))

@@ -1,6 +1,6 @@
 import { expectBrace, parseDefinitionName, parseDictum, parseParams, skipToItem } from "./dictum-syntax.ts";
 import { nearest } from "./did-you-mean.ts";
-import type { Report } from "./report.ts";
+import { Report } from "./report.ts";
 import {
   END,
   EQUALS,
@@ -14,7 +14,7 @@ import {
   WORD,
 } from "./scanner.ts";
 import type { SourceText } from "./source-text.ts";
-import type { Begatfile, DeclarationPart, Element, Name, Statement, Value } from "./syntax.ts";
+import type { Begatfile, CallStatement, DeclarationPart, Element, Name, Statement, Value } from "./syntax.ts";
 import { isVariableName } from "./template-syntax.ts";
 import type { TokenTrace } from "./token-trace.ts";
 import {
@@ -26,6 +26,41 @@ import {
   startsStatementByMistake,
 } from "./value-syntax.ts";
 import { IMAGE_PARTS, isReservedName, isStatementWord, SOURCE_KINDS, STATEMENT_WORDS } from "./words.ts";
+
+/** Calls in a text longer than this keep no arguments: those of a million calls would take more than a gigabyte. */
+const LATE_FROM = 1024 * 1024;
+
+/** A call whose arguments are read again whenever somebody asks for them. They were read once, without a mistake. */
+class LateCall implements CallStatement {
+  readonly kind: "call" | "run";
+  readonly at: number;
+  readonly end: number;
+  readonly name: Name;
+  readonly #source: SourceText;
+  readonly #open: number;
+
+  constructor(s: Scanner, kind: "call" | "run", at: number, name: Name, open: number) {
+    this.kind = kind;
+    this.at = at;
+    this.end = s.previousEnd;
+    this.name = name;
+    this.#source = s.source;
+    this.#open = open;
+  }
+
+  get args(): readonly Value[] {
+    const s = new Scanner(this.#source, new Report());
+    s.goBackTo(this.#open);
+    return parseArguments(s);
+  }
+}
+
+/** Arguments, and whether they may be forgotten and read again. */
+function soundArguments(s: Scanner): [args: Value[], isSound: boolean] {
+  const errors = s.report.errorCount;
+  const args = parseArguments(s);
+  return [args, s.text.length > LATE_FROM && s.report.errorCount === errors];
+}
 
 /** `cd a { cd a { ...` deeper than this is a mistake, not a need. */
 const MOST_NESTED = 100;
@@ -237,8 +272,9 @@ function parseBody(s: Scanner, opener: Opener, depth: number): Statement[] {
 
 function parseCall(s: Scanner, at: number, text: string): Statement {
   const name = { at, text };
-  const args = parseArguments(s);
-  return { kind: "call", at, end: s.previousEnd, name, args };
+  const open = s.start;
+  const [args, isSound] = soundArguments(s);
+  return isSound ? new LateCall(s, "call", at, name, open) : { kind: "call", at, end: s.previousEnd, name, args };
 }
 
 function parseRun(s: Scanner, at: number): Statement | undefined {
@@ -247,8 +283,10 @@ function parseRun(s: Scanner, at: number): Statement | undefined {
     skipToItem(s, false);
     return undefined;
   }
-  const args = s.is(LEFT_PAREN) ? parseArguments(s) : [];
-  return { kind: "run", at, end: s.previousEnd, name, args };
+  if (!s.is(LEFT_PAREN)) return { kind: "run", at, end: s.previousEnd, name, args: [] };
+  const open = s.start;
+  const [args, isSound] = soundArguments(s);
+  return isSound ? new LateCall(s, "run", at, name, open) : { kind: "run", at, end: s.previousEnd, name, args };
 }
 
 function parseApply(s: Scanner, at: number): Statement | undefined {

@@ -1,4 +1,4 @@
-import { invariant, sha256 } from "../base/index.ts";
+import { invariant, sha256, type TextPool } from "../base/index.ts";
 
 /** Numbers in a row, by name. */
 export type Column = Uint8Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array;
@@ -28,6 +28,10 @@ interface Header {
   }[];
 }
 
+/** The same memory as plain bytes. */
+const viewOf = ({ buffer, byteOffset, byteLength }: Column): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
 const align8 = (n: number): number => (n + 7) & ~7;
 
 /** Lays `file` out in one buffer: magic, header length, header, columns on 8-byte borders, SHA-256 of all before. */
@@ -49,7 +53,7 @@ export function encodeColumnFile(file: ColumnFile): Buffer {
   for (const { name, at: offset } of columns) {
     const column = file.columns[name];
     invariant(column !== undefined, `column ${name} vanished`);
-    bytes.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), start + offset);
+    bytes.set(viewOf(column), start + offset);
   }
   const end = start + at;
   bytes.write(sha256(bytes.subarray(0, end)), end, "hex");
@@ -117,6 +121,12 @@ export class StringColumn {
     return new StringColumn(bytes, offsets, ascii);
   }
 
+  /** Views of the pool: it must not grow any more. */
+  static ofPool(pool: TextPool): StringColumn {
+    const { bytes, offsets } = pool.contents();
+    return new StringColumn(bytes, offsets, pool.ascii);
+  }
+
   get count(): number {
     return this.offsets.length - 1;
   }
@@ -133,7 +143,7 @@ export class StringColumn {
 
   /** As columns `name.bytes` and `name.offsets`; `ascii` goes into the meta. */
   columns(name: string): Record<string, Column> {
-    return { [`${name}.bytes`]: new Uint8Array(this.bytes), [`${name}.offsets`]: this.offsets };
+    return { [`${name}.bytes`]: viewOf(this.bytes), [`${name}.offsets`]: this.offsets };
   }
 
   static from(file: ColumnFile, name: string, ascii: boolean): StringColumn {

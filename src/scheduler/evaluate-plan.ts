@@ -89,15 +89,14 @@ export function evaluatePlan(
   const builder = new PlanBuilder();
   let broken = false;
   const take = (chore: EvaluatedChore): void => {
-    // With a mistake among them chores may overlap; the diagnostics say so, and nothing is planned.
-    if (broken) return;
+    // With a mistake among them chores may overlap; the diagnostics say so, by these labels, and nothing is planned.
     try {
       builder.add(chore);
     } catch {
       broken = true;
     }
   };
-  const evaluation = evaluate(request, host, take, request.parsed);
+  const evaluation = evaluate(request, host, take, request.parsed, (chore) => builder.label(chore));
   const errors = evaluation.diagnostics.filter((diagnostic) => diagnostic.severity === "error");
   if (errors.length > 0) return { ok: false, diagnostics: evaluation.diagnostics };
   const declared = new Map(evaluation.images.map((image) => [image.name, image]));

@@ -1,44 +1,7 @@
-import { invariant, type WorkspacePath } from "../base/index.ts";
+import { invariant, NumberRow, TextPool, type WorkspacePath } from "../base/index.ts";
 import type { EvaluatedChore } from "../dictum-parser/index.ts";
 import { StringColumn } from "./column-file.ts";
 import { declarationHash, extrasText, FLAG, imageProperty, Plan, PROPERTY_PREFIX, reverse } from "./plan.ts";
-
-/** Numbers appended one at a time; grows by doubling. */
-class Numbers {
-  #array = new Uint32Array(1024);
-  length = 0;
-
-  push(value: number): void {
-    if (this.length === this.#array.length) {
-      const larger = new Uint32Array(this.#array.length * 2);
-      larger.set(this.#array);
-      this.#array = larger;
-    }
-    this.#array[this.length++] = value;
-  }
-
-  done(): Uint32Array {
-    return this.#array.slice(0, this.length);
-  }
-}
-
-class Interned {
-  readonly list: string[] = [];
-  readonly #ids = new Map<string, number>();
-
-  id(text: string): number {
-    const known = this.#ids.get(text);
-    if (known !== undefined) return known;
-    const id = this.list.length;
-    this.#ids.set(text, id);
-    this.list.push(text);
-    return id;
-  }
-
-  find(text: string): number | undefined {
-    return this.#ids.get(text);
-  }
-}
 
 /** A loop of chores, in order: each needs something the next one makes. */
 export interface PlanCycle {
@@ -49,18 +12,28 @@ export type PlanResult = { readonly ok: true; readonly plan: Plan } | { readonly
 
 /** Takes evaluated chores one at a time and lays them out as a plan. */
 export class PlanBuilder {
-  readonly #paths = new Interned();
-  readonly #strings = new Interned();
-  readonly #scalars = { label: new Numbers(), dictum: new Numbers(), place: new Numbers(), directory: new Numbers() };
-  readonly #more = { recipe: new Numbers(), interpreter: new Numbers(), image: new Numbers(), extras: new Numbers() };
-  readonly #depfile = new Numbers();
+  readonly #paths = new TextPool();
+  readonly #strings = new TextPool();
+  readonly #scalars = {
+    label: new NumberRow(),
+    dictum: new NumberRow(),
+    place: new NumberRow(),
+    directory: new NumberRow(),
+  };
+  readonly #more = {
+    recipe: new NumberRow(),
+    interpreter: new NumberRow(),
+    image: new NumberRow(),
+    extras: new NumberRow(),
+  };
+  readonly #depfile = new NumberRow();
   readonly #flags: number[] = [];
   readonly #fixpoint: number[] = [];
   readonly #timeoutMs: number[] = [];
-  readonly #declared = new Numbers();
-  readonly #env = { offsets: new Numbers(), list: new Numbers() };
-  readonly #in = { offsets: new Numbers(), list: new Numbers() };
-  readonly #out = { offsets: new Numbers(), list: new Numbers() };
+  readonly #declared = new NumberRow();
+  readonly #env = { offsets: new NumberRow(), list: new NumberRow() };
+  readonly #in = { offsets: new NumberRow(), list: new NumberRow() };
+  readonly #out = { offsets: new NumberRow(), list: new NumberRow() };
   readonly #producer: number[] = [];
   readonly #treeOutputs: number[] = [];
 
@@ -71,6 +44,11 @@ export class PlanBuilder {
 
   get choreCount(): number {
     return this.#flags.length;
+  }
+
+  /** Of a chore that was added. */
+  label(chore: number): string {
+    return this.#strings.at(this.#scalars.label.at(chore));
   }
 
   /** @param isImage It is no recipe but an image, which begat builds itself (`imageChore`). */
@@ -144,7 +122,7 @@ export class PlanBuilder {
     const producer = Int32Array.from(this.#producer);
     const makersBelow = this.#makersBelow(producer);
     const makersAbove = this.#makersAbove(producer);
-    const dependencies = new Numbers();
+    const dependencies = new NumberRow();
     const dependencyOffsets = new Uint32Array(this.choreCount + 1);
     const seenBy = new Int32Array(this.choreCount).fill(-1);
     for (let chore = 0; chore < this.choreCount; chore++) {
@@ -198,16 +176,16 @@ export class PlanBuilder {
     };
     return {
       ok: true,
-      plan: new Plan(columns, StringColumn.of(this.#paths.list), StringColumn.of(this.#strings.list)),
+      plan: new Plan(columns, StringColumn.ofPool(this.#paths), StringColumn.ofPool(this.#strings)),
     };
   }
 
   /** For an input below a declared tree output: the tree's maker, else -1. */
   #makersAbove(producer: Int32Array): (path: number) => number {
     if (this.#treeOutputs.length === 0) return () => -1;
-    const trees = new Map(this.#treeOutputs.map((id) => [this.#paths.list[id] as string, producer[id] as number]));
+    const trees = new Map(this.#treeOutputs.map((id) => [this.#paths.at(id), producer[id] as number]));
     return (path) => {
-      const text = this.#paths.list[path] as string;
+      const text = this.#paths.at(path);
       for (let slash = text.lastIndexOf("/"); slash > 0; slash = text.lastIndexOf("/", slash - 1)) {
         const maker = trees.get(text.slice(0, slash));
         if (maker !== undefined) return maker;
@@ -220,11 +198,12 @@ export class PlanBuilder {
   #makersBelow(producer: Int32Array): (path: number) => readonly number[] {
     let sorted: { text: string; maker: number }[] | undefined;
     return (path) => {
-      sorted ??= this.#paths.list
-        .map((text, id) => ({ text, maker: producer[id] as number }))
+      sorted ??= Array.from(producer, (maker, id) => ({ maker, id }))
         .filter(({ maker }) => maker >= 0)
+        .map(({ maker, id }) => ({ text: this.#paths.at(id), maker }))
         .sort((a, b) => (a.text < b.text ? -1 : 1));
-      const prefix = this.#paths.list[path] === "" ? "" : `${this.#paths.list[path]}/`;
+      const name = this.#paths.at(path);
+      const prefix = name === "" ? "" : `${name}/`;
       let low = 0;
       for (let high = sorted.length; low < high; ) {
         const middle = (low + high) >>> 1;
@@ -271,8 +250,8 @@ export class PlanBuilder {
         (entry) => producer[entry >>> 1] === next,
       );
       return {
-        label: this.#strings.list[labels[chore] as number] as string,
-        needs: needed === undefined ? "" : (this.#paths.list[needed >>> 1] as string).replace(PROPERTY_PREFIX, ""),
+        label: this.#strings.at(labels[chore] as number),
+        needs: needed === undefined ? "" : this.#paths.at(needed >>> 1).replace(PROPERTY_PREFIX, ""),
       };
     });
     return { chores };

@@ -6,7 +6,7 @@ import { CheckoutHost, evaluatePlan } from "./evaluate-plan.ts";
 import type { EventListener } from "./events.ts";
 import { checkReads, type ReadSignature, signRead } from "./freshness.ts";
 import type { Plan } from "./plan.ts";
-import { encodePlan, type LoadedPlan, planKey } from "./plan-file.ts";
+import { decodePlan, encodePlan, type LoadedPlan, planKey } from "./plan-file.ts";
 import type { BuildOptions, BuildRooms, ImageSpec } from "./rooms.ts";
 import { CheckoutState, carryState } from "./state.ts";
 
@@ -90,13 +90,13 @@ async function evaluateAnew(
   const imageSpecs = images.length === 0 ? [] : await rooms.images.resolve(images, signal);
   const facts = { ...evaluated.facts, imageSpecs };
   const { bytes, id } = encodePlan(evaluated.plan, facts);
-  const { hosts, reads } = hostIdentities(rooms, evaluated.plan);
+  // As views of what is written: of a million chores it need not stand in memory twice.
+  const { plan } = decodePlan(bytes) as LoadedPlan;
+  const { hosts, reads } = hostIdentities(rooms, plan);
   const state =
-    last && before
-      ? carryState(before, last.plan, evaluated.plan, id)
-      : new CheckoutState(id, evaluated.plan.pathCount, evaluated.plan.choreCount);
-  unsettleWhereHostChanged(evaluated.plan, state, hosts);
-  unsettleWherePinsChanged(evaluated.plan, state, last?.facts.imageSpecs ?? [], imageSpecs);
+    last && before ? carryState(before, last.plan, plan, id) : new CheckoutState(id, plan.pathCount, plan.choreCount);
+  unsettleWhereHostChanged(plan, state, hosts);
+  unsettleWherePinsChanged(plan, state, last?.facts.imageSpecs ?? [], imageSpecs);
   // Resolving may just have written it, so it is looked at now.
   const lock = ready.length + images.length === 0 ? [] : [signRead(checkout, "begat.lock", "file")];
   state.reads = [...evaluated.reads, ...reads, ...lock];
@@ -106,7 +106,7 @@ async function evaluateAnew(
     // A state that names another plan is ignored; this one must follow the plan at once.
     checkout.saveState(state);
   }
-  const loaded: LoadedPlan = { plan: evaluated.plan, facts, id };
+  const loaded: LoadedPlan = { plan, facts, id };
   return { ok: true, loaded, state, hosts, ingested: ready.filter((source) => source.ingested) };
 }
 

@@ -423,3 +423,31 @@ test("a begatfile that is not there is a mistake", () => {
   const { diagnostics } = evaluate(requestFor(["gone"]), new FakeEvaluationHost({}), () => {});
   expect(diagnostics).toMatchObject([{ code: "EVAL_FILE_MISSING", at: { file: "gone", line: 1, column: 1 } }]);
 });
+
+test("in a large file, whose calls are read again when they are made, chores are what they are in a small one", () => {
+  const calls = `
+    dictum d(a b) { in [ $b ] out [ out/$a ] exec [[[ cp ]]] }
+    func f(x) { run d($x-1 [ s1 "s 2" ]) }
+    f(one)
+    run d(two s3)
+    cd sub { run d([ three ] t/) f("f") }
+    apply(f [ four five ])
+  `;
+  const choresOf = (text: string) => {
+    const chores: EvaluatedChore[] = [];
+    const host = new FakeEvaluationHost({ begatfile: text });
+    const { diagnostics } = evaluate(requestFor(["begatfile"]), host, (chore) => void chores.push(chore));
+    return { chores, diagnostics };
+  };
+  const small = choresOf(calls);
+  const large = choresOf(`${calls}${"# as long as it takes\n".repeat(50_000)}`);
+  expect(small.chores.length).toBe(6);
+  expect(large).toEqual(small);
+  const mistakes = choresOf(`run d(a)\nrun d(a b c\n${calls}${"#\n".repeat(600_000)}run d(x s1) run d(x s1)`);
+  expect(mistakes.diagnostics.map(({ code }) => code)).toEqual([
+    "EVAL_ARITY",
+    "EVAL_ARITY",
+    "PARSE_UNCLOSED",
+    "EVAL_TWO_PRODUCERS",
+  ]);
+});
