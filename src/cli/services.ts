@@ -236,6 +236,9 @@ export interface ProvView {
   /** Whether the bytes in the checkout are those of the record; `absent` where nothing is there to compare. */
   readonly checkout: "same" | "different" | "absent";
   readonly execution: ExecutionView;
+  /** SLSA build level, and who else has vouched for, or keeps, a size of the ledger that covers the record. */
+  readonly slsa: string;
+  readonly witnesses: readonly string[];
   readonly recipe: string;
   readonly argv: readonly string[];
   readonly env: readonly (readonly [name: string, value: string])[];

@@ -113,6 +113,8 @@ export const PROV: ProvView = {
   path: "prog",
   hash: hash("1"),
   checkout: "different",
+  slsa: "SLSA_BUILD_LEVEL_1",
+  witnesses: [],
   execution: EXECUTION,
   recipe: '\n    cc $in -o "$out"\n\tif true; then\n      strip "$out"\n    fi\n',
   argv: ["sh", "-eu"],

@@ -9,10 +9,14 @@ import { tableText } from "./table.ts";
 const SHORT = 12;
 
 /** One execution as facts, one a line: `chore  compile(src/a.c)`. */
-export function executionText(execution: ExecutionView, paint: Palette): string {
+export function executionText(
+  execution: ExecutionView,
+  paint: Palette,
+  more: readonly (readonly [string, string])[] = [],
+): string {
   const failed = execution.kind === "fail";
   const went = failed ? (execution.detail ?? `exit ${execution.exit}`) : "ok";
-  const facts: [string, string][] = [
+  const facts: (readonly [string, string])[] = [
     ["chore", execution.chore],
     ["result", `${went}, after ${formatDuration(execution.durationMs)}`],
     ["why", execution.why],
@@ -22,6 +26,7 @@ export function executionText(execution: ExecutionView, paint: Palette): string 
     ["action", execution.action],
     ["record", `${execution.seq}, leaf ${execution.leaf}`],
     ["signature", execution.signature],
+    ...more,
   ];
   const bad = (name: string) =>
     (name === "result" && failed) || (name === "signature" && execution.signature !== "holds");
@@ -41,12 +46,22 @@ function outputRows(outputs: readonly OutputView[]): string[][] {
   ]);
 }
 
+/** What a stranger may make of it: the level as SLSA defines it, whatever isolation there was, and who else would know. */
+function trustRows({ slsa, witnesses }: ProvView): readonly (readonly [string, string])[] {
+  const level = slsa.replace(/^SLSA_BUILD_LEVEL_/, "Build L");
+  const who = witnesses.length === 0 ? "unwitnessed: only this machine remembers the ledger" : witnesses.join(", ");
+  return [
+    ["slsa", `${level}: the ledger and its keys are one user's own`],
+    ["witnesses", who],
+  ];
+}
+
 /** Everything `begat prov show` says. */
 export function provText(view: ProvView, paint: Palette): string {
   const state = { same: "the same bytes", different: "other bytes", absent: "not there" }[view.checkout];
   const shown = view.checkout === "different" ? paint.yellow(state) : state;
   let text = `${paint.bold(oneLine(view.path))}  ${view.hash}\n${paint.dim("checkout ")}  ${shown}\n`;
-  text += executionText(view.execution, paint);
+  text += executionText(view.execution, paint, trustRows(view));
   const inputs = view.inputs.map(({ path, hash, madeBy, used }) => [
     oneLine(path),
     hash.slice(0, SHORT),

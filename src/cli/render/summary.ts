@@ -35,6 +35,7 @@ function headAndDetails(summary: BuildSummary, tally: Tally): [head: string, det
     case "ok":
       if (summary.dryRun) return dryRun(summary, tally);
       if (summary.executed > 0) return ["built", parts(summary).join(", ")];
+      if (summary.checked > 0) return ["checked", `${counted(summary.checked, "execution")}, all alike`];
       if (summary.materialised > 0) {
         return ["restored", `${counted(summary.materialised, "artifact")} from the cache, nothing had to be executed`];
       }

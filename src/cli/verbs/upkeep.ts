@@ -24,11 +24,17 @@ export async function ledgerVerify(context: Context): Promise<number> {
   return EXIT_OF_VERDICT[verdict.verdict];
 }
 
+const HEADS = {
+  holds: "the ledger holds",
+  "not proven": "the ledger is not proven",
+  tampered: "the ledger was tampered with",
+  "rolled back": "the ledger was rolled back",
+  "could not check": "the ledger could not be checked",
+} as const satisfies Record<LedgerVerdict["verdict"], string>;
+
 function verdictText({ paint }: Context, verdict: LedgerVerdict): string {
   const holds = verdict.verdict === "holds";
-  const head = (holds ? paint.green : paint.red)(
-    paint.bold(`the ledger ${holds ? "holds" : `is not good: ${verdict.verdict}`}`),
-  );
+  const head = (holds ? paint.green : paint.red)(paint.bold(HEADS[verdict.verdict]));
   const what = [counted(verdict.size, "record"), counted(verdict.executions, "execution")];
   what.push(
     verdict.signatures === 0 ? "signatures not checked" : `${counted(verdict.signatures, "signature")} checked`,

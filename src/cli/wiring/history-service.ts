@@ -12,13 +12,17 @@ import {
   evidenceAt,
   type History,
   historyAt,
+  type Ledger,
   type LedgerRecord,
   ledgerLog,
   type Origin,
+  otherPins,
   provSources,
   type ProvNode as RecordedNode,
+  readKeyHistory,
   usedBy,
   type WhyBody,
+  witnessNames,
 } from "../../provenance/index.ts";
 import type {
   ChangeView,
@@ -225,6 +229,8 @@ export async function provShow(machine: Machine, request: ProvRequest): Promise<
       hash: digest,
       checkout: inCheckout === undefined ? "absent" : inCheckout === digest ? "same" : "different",
       execution: executionView(evidence),
+      slsa: SLSA_LEVEL,
+      witnesses: witnessesOf(machine, history.ledger, evidence.seq),
       recipe: recipeText(history, evidence),
       argv: evidence.listing?.argv ?? [],
       env: evidence.listing?.env ?? [],
@@ -236,6 +242,24 @@ export async function provShow(machine: Machine, request: ProvRequest): Promise<
       })),
     };
   });
+}
+
+/** "Hosted" is what the second level asks for, and a ledger of one user on one machine is not (slsa.dev, Build levels). */
+const SLSA_LEVEL = "SLSA_BUILD_LEVEL_1";
+
+/** Whoever else can tell when the record is changed or goes: witnesses by name, and pins that came from elsewhere. */
+function witnessesOf(machine: Machine, ledger: Ledger, seq: number): readonly string[] {
+  const { stateHome, cacheHome } = machine.directories;
+  const pins = otherPins(machine.fs, stateHome, cacheHome, ledger.identity).flatMap(({ path, imported, read }) =>
+    imported && read.state === "present" && read.pin.size > seq ? [path] : [],
+  );
+  const entries = readKeyHistory(ledger)
+    .keys()
+    .map(({ entry }) => entry);
+  // Few ledgers have any, and one of many builds has many checkpoints.
+  if (!entries.some(({ role }) => role === "witness")) return pins;
+  const cosigned = ledger.checkpoints().filter(({ size }) => size > seq);
+  return [...new Set([...pins, ...cosigned.flatMap(({ note }) => witnessNames(note, entries))])];
 }
 
 function recipeText(history: History, evidence: Evidence): string {

@@ -1,14 +1,18 @@
 import { BegatError } from "../../base/index.ts";
 import { FileTreeError } from "../../ports/index.ts";
 import {
+  type Comparison,
   checkpointOfNote,
   compareCheckpoint,
   exportTiles,
+  type ForkProof,
+  ForkProofError,
   formatForkProof,
   importPin,
   judgeForkProof,
   LedgerError,
   logVerifiers,
+  NoteError,
   type NoteVerifier,
   openNote,
   otherPins,
@@ -19,6 +23,7 @@ import {
   pinProblem,
   readKeyHistory,
   readPin,
+  type SignedCheckpoint,
   type SqliteLedger,
 } from "../../provenance/index.ts";
 import type { CheckpointView, CompareView, ExportView, ForkView, PinsView } from "../ledger-services.ts";
@@ -34,6 +39,7 @@ function textOf(machine: Machine, file: string): string {
   try {
     return machine.fs.readFile(file).toString();
   } catch (cause) {
+    if (cause instanceof FileTreeError && cause.code === "FILE_NOT_FOUND") throw unreadable(file, "does not exist");
     if (cause instanceof FileTreeError) throw unreadable(file, "cannot be read", cause);
     throw cause;
   }
@@ -101,7 +107,7 @@ export async function ledgerCompare(
   const note = textOf(machine, request.file);
   const ledger = await openUserLedger(machine, false);
   const own = await ledger.checkpoint();
-  const found = compareCheckpoint(ledger, note, verifiersOf(ledger), own);
+  const found = comparison(ledger, request.file, note, own);
   const forked = found.relation === "forked" ? found : undefined;
   let proof: string | undefined;
   if (forked?.proof !== undefined && request.proof !== undefined) {
@@ -112,13 +118,31 @@ export async function ledgerCompare(
   return { relation, here: ledger.size(), size, root, own: forked?.own, proof };
 }
 
+function comparison(ledger: SqliteLedger, file: string, note: string, own: SignedCheckpoint): Comparison {
+  try {
+    return compareCheckpoint(ledger, note, verifiersOf(ledger), own);
+  } catch (cause) {
+    if (!(cause instanceof NoteError)) throw cause;
+    throw unreadable(file, "is no checkpoint of this ledger", cause);
+  }
+}
+
 export async function ledgerForkProof(
   machine: Machine,
   request: { readonly file: string; readonly keys: readonly string[] },
 ): Promise<ForkView> {
   const text = textOf(machine, request.file);
-  const verdict = judgeForkProof(parseForkProof(text), request.keys);
+  const verdict = judgeForkProof(forkProofIn(request.file, text), request.keys);
   return "because" in verdict ? { forked: false, because: verdict.because } : { forked: true, ...verdict };
+}
+
+function forkProofIn(file: string, text: string): ForkProof {
+  try {
+    return parseForkProof(text);
+  } catch (cause) {
+    if (!(cause instanceof ForkProofError)) throw cause;
+    throw unreadable(file, "is not a fork proof");
+  }
 }
 
 export async function ledgerExport(machine: Machine, request: { readonly directory: string }): Promise<ExportView> {
