@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { join } from "node:path/posix";
-import { FileBlobStreams } from "../../cache/index.ts";
+import { FileBlobStreams, USES_WRITTEN_EVERY_MS } from "../../cache/index.ts";
 import { Fulcrum, FulcrumError, FulcrumLock, startStatusServer, tellSystemd } from "../../daemons/index.ts";
 import { listAuthorities, openAuthority } from "../../fulcrum/index.ts";
 import {
@@ -27,7 +27,7 @@ const GRACE_MS = 2_000;
 /** What each machine calls itself: in a certificate they would name every machine, so one member at most has them. */
 const OWN_NAMES = new Set(["127.0.0.1", "::1", "localhost"]);
 /** Plain text that others can reach. */
-const EXPOSED = "whoever reaches it may have anything executed on this farm, and see and replace nothing else";
+const EXPOSED = "whoever reaches it may have anything executed on this farm, and read what is in its store";
 
 export async function fulcrumServe(machine: Machine, request: ServeRequest, hooks: ServeHooks): Promise<void> {
   const { fs, clock, random, processes, directories } = machine;
@@ -46,6 +46,14 @@ export async function fulcrumServe(machine: Machine, request: ServeRequest, hook
   const ledger = await openLedger({ stateHome, cacheHome, files: fs, clock, random, cluster, rnode: name });
   machine.onClose(() => ledger.close());
   const blobs = machine.blobs(undefined);
+  // So that a collection knows what is used; it is not kept from anything: a blob that is gone is fetched again.
+  blobs.attachIndex((await machine.index((text) => log.info("cache", { text }))).blobs);
+  const uses = new AbortController();
+  void writeUses(machine, blobs, uses.signal);
+  machine.onClose(() => {
+    uses.abort();
+    blobs.flush();
+  });
   const host = new HostTools(fs);
   const slots = request.slots ?? machine.jobs;
   // Recipes see nothing of the state home, where the keys are: the executor's canaries look for it.
@@ -125,6 +133,13 @@ export async function fulcrumServe(machine: Machine, request: ServeRequest, hook
   } finally {
     await fulcrum.stop(hooks.stop.aborted ? 0 : GRACE_MS);
     await status?.stop();
+  }
+}
+
+async function writeUses({ clock }: Machine, blobs: { flush(): void }, ended: AbortSignal): Promise<void> {
+  while (!ended.aborted) {
+    await clock.sleep(USES_WRITTEN_EVERY_MS, ended).catch(() => {});
+    if (!ended.aborted) blobs.flush();
   }
 }
 

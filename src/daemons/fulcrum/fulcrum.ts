@@ -74,6 +74,7 @@ export class Fulcrum {
   readonly #leader: ReturnType<typeof leaderPart> | undefined;
   readonly #rnode: Rnode | undefined;
   readonly #memoir: Memoir;
+  readonly #bootId: string;
   readonly #startedAtMs: number;
   #servers: RunningServer[] = [];
   #running: Promise<void> = Promise.resolve();
@@ -88,7 +89,9 @@ export class Fulcrum {
     const { ledger, blobs, ports, who, authority } = options;
     this.#startedAtMs = ports.clock.nowMs();
     this.failure.catch(() => {});
-    this.#memoir = new Memoir(ledger, blobs, who, ports.log);
+    this.#bootId = Buffer.from(ports.random.bytes(8)).toString("hex");
+    const { clock, log } = ports;
+    this.#memoir = new Memoir({ ledger, blobs, clock, log, who, bootId: this.#bootId });
     this.#leader = authority && leaderPart({ ...options, authority });
     this.#health = new HealthBoard(this.#services().map(({ service }) => service.fullName));
     this.#rnode = options.worker && this.#makeRnode(options.worker);
@@ -195,7 +198,7 @@ export class Fulcrum {
       name,
       version,
       slots,
-      bootId: Buffer.from(random.bytes(8)).toString("hex"),
+      bootId: this.#bootId,
       hello: {
         executor: worker.executor.name,
         hostLevel: worker.hostLevel,

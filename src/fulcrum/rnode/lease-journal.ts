@@ -31,7 +31,8 @@ export class LeaseJournal {
   took(entry: Omit<JournalEntry, "result">): void {
     const { lease, fence, key, action } = entry;
     const text = canonicalJson({ action: { hash: action.hash, size: action.sizeBytes }, fence, key, lease, v: 1 });
-    this.#files.replaceFile(this.#path(lease, "lease"), text, { mode: 0o600 });
+    // Cut short by a kill, it says nothing, and rightly: its work was not begun.
+    this.#files.writeFile(this.#path(lease, "lease"), text, { mode: 0o600 });
   }
 
   ended(lease: string, result: farm.Result): void {

@@ -11,6 +11,8 @@ import { failedResult, interruptedResult, stoppedResult, type WorkRooms, work } 
 export interface RnodeOptions extends WorkRooms {
   readonly name: string;
   readonly version: string;
+  /** Another one with each process. */
+  readonly bootId: string;
   /** Executions at once. */
   readonly slots: number;
   readonly hello: Pick<farm.Hello, "executor" | "hostLevel" | "imageLevel" | "anyImage">;

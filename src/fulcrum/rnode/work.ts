@@ -30,8 +30,6 @@ export interface WorkRooms {
   readonly memoir: Memoir;
   /** Of the memoir: what an execution is signed for that nobody gave names. */
   readonly ledgerOrigin: string;
-  /** Tells this process's leases from those of others in the memoir. */
-  readonly bootId: string;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -102,7 +100,7 @@ async function attempt(rooms: WorkRooms, lease: HeldLease, onRunning: () => void
     uploadedBytes = (await patiently(rooms, signal, () => remote.upload(outputs, signal))).bytes;
   }
   const times = { queuedMs, fetchedMs, uploadBeganMs, endedMs: clock.nowMs() };
-  rooms.memoir.write(signed, `${lease.id}@${rooms.bootId}`, action, outcome);
+  rooms.memoir.write(signed, lease.id, action, outcome);
   return {
     ...blank(lease),
     actionResult: actionResultOf(action, outcome, result, rooms.signing.rnode, times, [travailAny(signed.bytes)]),

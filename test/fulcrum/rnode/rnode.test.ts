@@ -97,7 +97,7 @@ async function start(parts: Partial<RnodeOptions> = {}): Promise<{ rnode: Rnode;
     remote,
     connect: leader.connect,
     signing: { signer, endorsement: Buffer.from("endorsed"), rnode: "frodo", version: "0.1.0" },
-    memoir: new Memoir(memoir, blobs, "tester", SILENT_LOG),
+    memoir: new Memoir({ ledger: memoir, blobs, clock, log: SILENT_LOG, who: "tester", bootId: `boot-${boots}` }),
     ledgerOrigin: memoir.origin,
     journal: new LeaseJournal(files, "/state/leases"),
     clock,
@@ -193,6 +193,7 @@ describe("an assignment", () => {
     const travail = farm.Travail.decode(result.travail);
     const body = readTravail(travail.body);
     const key = parseCanonicalJson(travail.key) as unknown as PublicKeyEntry;
+    await clock.advance(1_000);
     const listing = readAction(digest.hash, (hash) => memoir.manifest(hash));
     expect(listing && travailProblem(body, listing, CONTEXT.log as string, key)).toBeUndefined();
     expect(listing && travailProblem(body, listing, "another/ledger", key)).toBeDefined();
