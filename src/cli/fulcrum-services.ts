@@ -16,6 +16,7 @@ export interface ServeRequest {
   readonly executor: "server" | "bubblewrap" | "docker" | "process" | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly insecureListen: string | undefined;
+  readonly acceptsResults: boolean;
   readonly statusListen: string | undefined;
 }
 

@@ -51,6 +51,11 @@ export const FULCRUM_VERBS = {
         text: "a platform property it offers; may be repeated",
       },
       address("insecure-listen", "answer in plain text too, to whoever comes"),
+      {
+        name: "accept-results",
+        kind: "flag",
+        text: "of a leader: answer with results that clients made themselves too; nobody vouches for them",
+      },
       address("status-listen", "show a status page and metrics there; on the loopback interface only"),
       ...OPTIONS.json,
       ...OPTIONS.every,

@@ -53,6 +53,7 @@ function serveRequest({ args, host }: Context): ServeRequest {
     executor: flags.text("executor") as ServeRequest["executor"],
     labels: labelsOf(flags.texts("label"), usage),
     insecureListen: flags.text("insecure-listen"),
+    acceptsResults: flags.has("accept-results"),
     statusListen: flags.text("status-listen"),
   };
 }

@@ -87,6 +87,7 @@ export async function fulcrumServe(machine: Machine, request: ServeRequest, hook
     ledger,
     signer: ensureSigner(fs, random, stateHome, "rnode", name),
     who: machine.who,
+    acceptsResults: request.acceptsResults,
     slots,
     // What every Linux machine may be asked for.
     labels: {

@@ -51,6 +51,8 @@ export interface FulcrumOptions {
   readonly ledger: SqliteLedger;
   readonly signer: Signer;
   readonly who: string;
+  /** Of a leader: whether results count that clients bring and nobody signed. */
+  readonly acceptsResults: boolean;
   /** 0: it executes nothing. */
   readonly slots: number;
   readonly labels: Readonly<Record<string, string>>;

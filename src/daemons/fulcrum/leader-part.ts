@@ -4,11 +4,13 @@ import {
   actionCacheService,
   type BoundService,
   byteStreamService,
+  type CallContext,
   capabilitiesService,
   createLeader,
   enrolHandlers,
   enrolService,
   type LeaderFigures,
+  ResultStore,
   renewLeader,
   signedTrust,
   storageService,
@@ -16,7 +18,6 @@ import {
 import { keepRenewed } from "../../fulcrum-client/index.ts";
 import { farm } from "../../protocol/index.ts";
 import type { FulcrumOptions } from "./fulcrum.ts";
-import { storedResults } from "./stored-results.ts";
 
 /** What a leader has beside what every fulcrum has. */
 export interface LeaderPart {
@@ -35,7 +36,18 @@ export function leaderPart(options: FulcrumOptions & { readonly authority: Autho
   const { clock, files, streams, random, log } = ports;
   // Any name: instances keep results apart and nothing else, so nobody need be asked for one.
   const instances = { accepts: (instance: string) => instance.length <= LONGEST_INSTANCE };
-  const results = storedResults(files, options.cacheDirectory);
+  const { isRevoked } = authority.revocations;
+  const trust = signedTrust({ authority: identity.authority, members: authority.members, isRevoked, blobs });
+  const defaultImage = hostImage([]);
+  const directory = `${options.cacheDirectory}/results`;
+  const results = new ResultStore({
+    files,
+    log,
+    directory,
+    trust,
+    defaultImage,
+    takesUnsigned: options.acceptsResults,
+  });
   const leader = createLeader({
     ports: { clock, files, streams, random, log },
     name,
@@ -43,17 +55,13 @@ export function leaderPart(options: FulcrumOptions & { readonly authority: Autho
     instances,
     blobs,
     results,
-    trust: signedTrust({
-      authority: identity.authority,
-      members: authority.members,
-      isRevoked: authority.revocations.isRevoked,
-      blobs,
-    }),
+    trust,
     ledgerOrigin: ledger.origin,
     version,
-    defaultImage: hostImage([]),
+    defaultImage,
   });
-  const mayUpdateResults = () => false;
+  // Those of members must be signed by an rnode anyway, unless it was asked for otherwise.
+  const mayUpdateResults = ({ certificate }: CallContext) => options.acceptsResults || certificate !== undefined;
   const found = leader.services.find(({ service }) => service.fullName === farm.StatusDefinition.fullName);
   invariant(found !== undefined, "a leader serves its status");
   const status = found.handlers.get as (request: farm.StatusRequest) => Promise<farm.FarmStatus>;

@@ -40,7 +40,7 @@ export function statusPage(view: FulcrumView): string {
           badge(node.state),
           html(node.name),
           html(`${node.busy} / ${node.slots}`),
-          html(`${node.executor} ${node.version}`),
+          html(`${node.executor}, begat ${node.version}`),
           Object.entries(node.labels)
             .map(([name, value]) => `<code>${html(`${name}=${value}`)}</code>`)
             .join(" "),
