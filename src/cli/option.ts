@@ -63,6 +63,14 @@ export const OPTIONS = {
       value: "ADDR",
       text: "execute there too: HOST:PORT of a farm's leader, joined, or grpc[s]://HOST:PORT (or BEGAT_FARM); with -j 0, nothing here that can go there",
     },
+    {
+      name: "cache",
+      kind: "text",
+      value: "ADDR",
+      text: "look for results of others there; ADDR as for --farm",
+    },
+    flag("cache-write", "share results that are made here in that cache"),
+    flag("trust-unsigned", "use results there that nobody signs, as level none"),
     { name: "instance", kind: "text", value: "NAME", text: "the instance to ask for there" },
     {
       name: "download",

@@ -59,6 +59,18 @@ export interface BuildOptions extends WorkspaceOptions {
   readonly check: Checking | undefined;
   /** Where chores may be executed besides here. */
   readonly farm?: FarmChoice | undefined;
+  /** Whose results are looked for besides one's own. */
+  readonly cache?: CacheChoice | undefined;
+}
+
+export interface CacheChoice {
+  /** As `FarmChoice` has it. */
+  readonly address: string;
+  readonly instance: string;
+  /** Results that are made here go there. */
+  readonly write: boolean;
+  /** Results that nobody proves are taken, as level `none`. */
+  readonly takesUnsigned: boolean;
 }
 
 export interface FarmChoice {

@@ -1,4 +1,4 @@
-import { digestOf, explain, hintOf, isAtLeast, type Sha256 } from "../base/index.ts";
+import { digestOf, explain, hintOf, type Sha256 } from "../base/index.ts";
 import type { EvaluatedChore } from "../dictum-parser/index.ts";
 import {
   type DescribedAction,
@@ -21,11 +21,12 @@ import type { ChoreName, Decision, EventListener, FailureReport } from "./events
 import { explainFailure } from "./explain-failure.ts";
 import type { FarmDesk } from "./farm-desk.ts";
 import { buildImage, imageRootOf } from "./image-run.ts";
-import { type Levels, requiredLevel } from "./levels.ts";
+import type { Levels } from "./levels.ts";
 import type { Place } from "./place.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
 import type { BuildOptions, BuildRooms, BuiltImage, ChosenExecutor, ImageSpec } from "./rooms.ts";
+import { offering, purposeOf, SHARED, sharedResult, tooWeak } from "./shared-result.ts";
 import type { CheckoutState } from "./state.ts";
 
 /** How running one chore ended. */
@@ -107,6 +108,8 @@ export async function runChore(
   };
   /** For runs that only this machine can do. */
   const own = async (): Promise<Executor> => (place?.on === "farm" ? (await context.chosen()).executor : executor);
+  const isAsked = place?.on === "farm" || rooms.sharedResults !== undefined;
+  let shared: ExecutionResult | undefined;
   const turnHere = place?.on === "farm" ? () => context.checkTurn(chore, described.request.resources) : turn;
   const changed = new Set<number>();
   const rounds = Math.max(1, facts.attributes.fixpoint);
@@ -122,16 +125,19 @@ export async function runChore(
         judged = made;
       } else {
         const imageRoot = imageRootOf(context, chore);
-        const purpose = place?.on === "farm" ? await purposeOf(context, facts, decision, round, expectedMs) : undefined;
-        const result = await execute(
-          context,
-          executor,
-          { ...action, request: { ...action.request, imageRoot } },
-          facts,
-          name,
-          turn,
-          purpose,
-        );
+        const purpose = isAsked ? await purposeOf(context, facts, decision, round, expectedMs) : undefined;
+        shared = await sharedResult(context, chore, facts, action.request, purpose);
+        const result =
+          shared ??
+          (await execute(
+            context,
+            executor,
+            { ...action, request: { ...action.request, imageRoot } },
+            facts,
+            name,
+            turn,
+            purpose,
+          ));
         const weak = tooWeak(context, chore, result);
         if (weak !== undefined) return { kind: "spoilt", code: "too-weak", because: weak };
         judged = judgeUse(judge(result, facts.up, rooms), facts, action.request, rooms);
@@ -141,7 +147,14 @@ export async function runChore(
       if (outcome) return outcome;
       throw error;
     }
-    const report = { dictum: facts.dictum, label: facts.label, described: action, decision, attempt: round, ...told };
+    const report = {
+      dictum: facts.dictum,
+      label: facts.label,
+      described: action,
+      decision,
+      attempt: round,
+      ...(shared === undefined ? told : SHARED),
+    };
     if (judged.result.verdict !== "ok") {
       const recorded = context.recorder.executed({
         ...report,
@@ -159,7 +172,9 @@ export async function runChore(
     const cacheable = !facts.attributes.nocache && isCacheable(judged.result);
     const { properties, result } = judged;
     const used = rounds > 1 ? undefined : judged.used;
-    const appended = context.recorder.executed({ ...report, result, properties, cacheable, used });
+    const offer =
+      shared === undefined && cacheable && isAsked ? await offering(context, action.request, result) : undefined;
+    const appended = context.recorder.executed({ ...report, result, properties, cacheable, used, offer });
     appended.catch(() => {});
     const mayRepeat = isRepeatable(plan, chore);
     const hash = action.request.actionDigest.hash;
@@ -246,44 +261,6 @@ async function execute(
         }
       : {}),
   });
-}
-
-/** Reasons that ask for an execution, and not for a result. */
-const ASKS_FOR_A_RUN: ReadonlySet<Decision["reason"]> = new Set([
-  "forced",
-  "volatile",
-  "challenge",
-  "untrusted",
-  "quarantined",
-]);
-
-async function purposeOf(
-  { recorder, options }: RunContext,
-  { dictum, label, attributes, tools }: EvaluatedChore,
-  { reason }: Decision,
-  attempt: number,
-  expectedMs: number | undefined,
-): Promise<ExecutionPurpose> {
-  const { ledger } = await recorder.records();
-  return {
-    log: ledger.origin,
-    build: recorder.build,
-    chore: label,
-    dictum,
-    attempt,
-    version: options.version,
-    who: options.who,
-    tools,
-    mayBeCached: !attributes.nocache && !ASKS_FOR_A_RUN.has(reason),
-    expectedMs,
-  };
-}
-
-/** How an execution elsewhere falls short of what one here would have had: isolation is never lowered in silence. */
-function tooWeak({ plan, levels }: RunContext, chore: number, { elsewhere, isolation }: ExecutionResult) {
-  const required = requiredLevel(plan, chore, levels);
-  if (elsewhere === undefined || isAtLeast(isolation.level, required)) return undefined;
-  return `${elsewhere.rnode} ran it at level ${isolation.level}, and ${required} is asked for`;
 }
 
 /** A success whose properties are not as declared is none. */

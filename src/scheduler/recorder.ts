@@ -7,7 +7,9 @@ import {
   type Appended,
   adoptTravail,
   type ChallengeFacts,
+  choreKey,
   type Entry,
+  type ExecBody,
   type ExecOutput,
   type Hit,
   hitsManifest,
@@ -45,6 +47,8 @@ export interface ExecutionReport {
   readonly cacheable: boolean;
   /** Where there was a farm to choose. */
   readonly place?: Place | undefined;
+  /** Told what this machine signed. */
+  readonly offer?: ((signed: ExecBody) => void) | undefined;
   /** Inputs the recipe read, sorted; absent where that is not known. */
   readonly used?: readonly string[] | undefined;
 }
@@ -156,6 +160,7 @@ export class Recorder {
       ver: this.#options.version,
       why,
       attempt: report.attempt,
+      ...foundElsewhere(report, this.build, records.ledger.origin),
     };
     const trees = this.#treeManifests(result.outputs);
     const proven = this.#proven(report, records, why);
@@ -174,6 +179,7 @@ export class Recorder {
             records.ledger.origin,
             records.signer,
           ));
+    if (proven === undefined && body.kind === "exec") report.offer?.(body);
     const lists = used === undefined ? [] : [used.manifest];
     const [appended] = await this.#append([{ body, manifests: [...described.manifests, ...trees, ...lists] }]);
     return appended as Appended;
@@ -282,6 +288,13 @@ export class Recorder {
 }
 
 const EMPTY = sha256("");
+
+/** A result of before that nobody signed is still a hit in the books. */
+function foundElsewhere({ result, label, dictum, attempt }: ExecutionReport, build: string, log: string) {
+  const { cached = false, travail } = result.elsewhere ?? {};
+  if (!cached || travail !== undefined) return {};
+  return { from: { log, build, chore: choreKey(label), dictum, attempt, cached } };
+}
 
 /** What the record says of the inputs that were read, with the list it names. */
 function usedFact({ used, described }: ExecutionReport) {

@@ -1,10 +1,17 @@
 import type { Digest, IsolationLevel, Sha256, WorkspacePath } from "../base/index.ts";
 import type { ActionIndex, BlobStore, BulkFiles, ProcessTable } from "../cache/index.ts";
 import type { ImageDeclaration } from "../dictum-parser/index.ts";
-import type { ExecutionRequest, Executor, InputFile, InputLink } from "../executor/index.ts";
+import type {
+  ExecutionPurpose,
+  ExecutionRequest,
+  ExecutionResult,
+  Executor,
+  InputFile,
+  InputLink,
+} from "../executor/index.ts";
 import type { SourceProvider } from "../hermetic/index.ts";
 import type { Clock, Log, Random } from "../ports/index.ts";
-import type { IngestBody, Ledger, Signer } from "../provenance/index.ts";
+import type { ExecBody, IngestBody, Ledger, Signer } from "../provenance/index.ts";
 import type { Checkout } from "./checkout.ts";
 import type { Trust } from "./trust.ts";
 
@@ -82,6 +89,14 @@ export interface Farm {
   refuses(request: ExecutionRequest): string | undefined;
 }
 
+/** Results that others have come to, and share. */
+export interface SharedResults {
+  /** One that may be used; `undefined` where there is none, or nobody proves it. */
+  find(request: ExecutionRequest, purpose: ExecutionPurpose, signal: AbortSignal): Promise<ExecutionResult | undefined>;
+  /** Shares one that was made and signed here; absent: it is only read. Nobody waits for it. */
+  offer?(request: ExecutionRequest, result: ExecutionResult, signed: ExecBody): void;
+}
+
 /** Everything a build needs from elsewhere. */
 export interface BuildRooms {
   readonly checkout: Checkout;
@@ -99,6 +114,8 @@ export interface BuildRooms {
   executor(images?: boolean): Promise<ChosenExecutor>;
   /** Absent: everything runs here. Asked once, when the first chore is to be executed. */
   farm?(): Promise<Farm>;
+  /** Absent: nobody is asked. */
+  sharedResults?(): Promise<SharedResults | undefined>;
   records(): Promise<Records>;
   readonly sources: SourceProvider;
   readonly images: Images;

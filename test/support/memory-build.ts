@@ -89,13 +89,15 @@ export class MemoryBuilds {
     options: Partial<BuildOptions> & {
       readonly signal?: AbortSignal;
       readonly onEvent?: (event: BuildEvent) => void;
+      /** Beside the rooms in memory, or in their place. */
+      readonly rooms?: Partial<BuildRooms>;
     } = {},
   ): Promise<MemoryBuilt> {
-    const { signal = new AbortController().signal, onEvent, ...given } = options;
+    const { signal = new AbortController().signal, onEvent, rooms, ...given } = options;
     this.blobs = this.blobs.again();
     const jobs = given.jobs ?? 2;
     const { clock, fs, blobs } = this;
-    const executor = new FakeExecutor({ blobs, clock, files: fs, recipe: this.#recipe, slots: jobs });
+    const executor = new FakeExecutor({ blobs, clock, files: fs, recipe: this.#recipe, slots: Math.max(1, jobs) });
     const events: BuildEvent[] = [];
     const summary = await build(
       {
@@ -118,7 +120,7 @@ export class MemoryBuilds {
         env: () => undefined,
         ...given,
       },
-      this.#rooms(executor),
+      { ...this.#rooms(executor), ...rooms },
       (event) => {
         events.push(event);
         onEvent?.(event);

@@ -96,6 +96,7 @@ function buildOptions(context: Context): BuildOptions {
     explain: !flags.has("no-explain"),
     agreeing: agreeing(flags.text("trust")),
     farm: farmChoice(context),
+    cache: cacheChoice(context),
     check: flags.has("check") ? (parseSample(flags.text("check") ?? "") ?? {}) : undefined,
   };
 }
@@ -107,12 +108,27 @@ function farmChoice({ args: { flags }, host }: Context): BuildOptions["farm"] {
     const [what = "all"] = (["toplevel", "none"] as const).filter((word) => word === download);
     return { address, instance: flags.text("instance") ?? "", download: what };
   }
-  const alone = (["download", "instance"] as const).find((name) => flags.has(name));
+  const alone = flags.has("download")
+    ? "download"
+    : flags.has("instance") && !flags.has("cache")
+      ? "instance"
+      : undefined;
   if (alone !== undefined)
     throw new UsageError(`--${alone} says something about a farm, and none is named`, { verb: "build" });
   if (flags.number("jobs") === 0)
     throw new UsageError("-j 0 leaves nothing to execute with; name a --farm", { verb: "build" });
   return undefined;
+}
+
+function cacheChoice({ args: { flags } }: Context): BuildOptions["cache"] {
+  const address = flags.text("cache");
+  if (address === undefined) {
+    const alone = (["cache-write", "trust-unsigned"] as const).find((name) => flags.has(name));
+    if (alone === undefined) return undefined;
+    throw new UsageError(`--${alone} says something about a shared cache, and none is named`, { verb: "build" });
+  }
+  const [write, takesUnsigned] = [flags.has("cache-write"), flags.has("trust-unsigned")];
+  return { address, instance: flags.text("instance") ?? "", write, takesUnsigned };
 }
 
 /** N of `k=N`. */

@@ -19,7 +19,12 @@ export function schedulerOptions(machine: Machine, workspace: Workspace, options
     force: options.force,
     everyOutput: options.outputs === "all",
     minIsolation: options.minIsolation,
-    choseExecutor: options.executor !== undefined || options.minIsolation !== undefined,
+    // Levels as they are measured for others' results are no levels to remember.
+    choseExecutor:
+      options.executor !== undefined ||
+      options.minIsolation !== undefined ||
+      options.farm !== undefined ||
+      options.cache !== undefined,
     timeoutMs: options.timeoutMs ?? 0,
     resources: { memory: totalmem() },
     verbose: options.verbose,

@@ -22,6 +22,7 @@ import { imageProvider, imagesOf } from "./images.ts";
 import type { Machine, Workspace } from "./machine.ts";
 import { packagesOf } from "./package-finder.ts";
 import { openRecords } from "./records.ts";
+import { sharedResultsOf } from "./shared-results.ts";
 
 const SOURCES = ".begat/source";
 
@@ -83,10 +84,21 @@ export function buildRooms(
         blobs,
         onNotice: notice("EXECUTOR_NOTICE", "note"),
         onWeaker: notice("EXECUTOR_WEAKER", "warning"),
-      }).then((chosen) => withFarm(chosen, options.farm, elsewhere?.blobs));
+      }).then((chosen) => withOthers(chosen, options, elsewhere?.blobs));
       return executor;
     },
     ...(elsewhere === undefined ? {} : { farm: elsewhere.farm }),
+    ...(options.cache === undefined || options.dryRun
+      ? {}
+      : {
+          sharedResults: sharedResultsOf({
+            machine,
+            options: options.cache,
+            own: blobs,
+            records: recordsOnce,
+            onNotice: (code, text) => notice(code, "warning")(text),
+          }),
+        }),
     records: recordsOnce,
     sources: createSourceProvider({
       fs,
@@ -118,11 +130,15 @@ export function buildRooms(
   };
 }
 
-/** What executes here beside a farm. Results that nobody signs are let count only by who asks an endpoint of others for them. */
-function withFarm(chosen: ChosenExecutor, farm: BuildOptions["farm"], blobs: LazyBlobs | undefined): ChosenExecutor {
-  if (farm === undefined || blobs === undefined) return chosen;
-  const executor = bringing(chosen.executor, blobs);
-  return isForeign(farm.address) ? { executor, hostLevel: "none", imageLevel: "none" } : { ...chosen, executor };
+/** What executes here beside others. Results that nobody signs are let count only by who asks for such. */
+function withOthers(
+  chosen: ChosenExecutor,
+  { farm, cache }: Pick<BuildOptions, "cache" | "farm">,
+  blobs: LazyBlobs | undefined,
+): ChosenExecutor {
+  const executor = blobs === undefined ? chosen.executor : bringing(chosen.executor, blobs);
+  const takesUnsigned = cache?.takesUnsigned === true || (farm !== undefined && isForeign(farm.address));
+  return takesUnsigned ? { executor, hostLevel: "none", imageLevel: "none" } : { ...chosen, executor };
 }
 
 async function openRecordsWithLease(

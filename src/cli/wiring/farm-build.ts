@@ -23,12 +23,12 @@ import {
 import type { ImageProvider } from "../../hermetic/index.ts";
 import { NodeFileStreams } from "../../platform/index.ts";
 import { farm as wire } from "../../protocol/index.ts";
-import { authoritySigner, readKeyHistory } from "../../provenance/index.ts";
+import { authoritySigner, type Ledger, readKeyHistory } from "../../provenance/index.ts";
 import type { Farm, Records } from "../../scheduler/index.ts";
 import type { BuildOptions } from "../services.ts";
 import { recordDecision } from "./control-service.ts";
 import type { Machine } from "./machine.ts";
-import { travailCheck } from "./travail-check.ts";
+import { type TravailCheckParts, travailCheck } from "./travail-check.ts";
 import { travellingImage } from "./travelling-image.ts";
 
 class FarmChoiceError extends BegatError<"FARM_UNKNOWN" | "FARM_IDLE"> {}
@@ -117,11 +117,7 @@ async function joinedFarmParts({ machine, records }: FarmParts, channel: Channel
   const check = travailCheck({
     ledger,
     authority: identity.authority,
-    async endorse(subject, pop) {
-      const history = readKeyHistory(ledger);
-      const signer = authoritySigner(machine.fs, machine.directories.stateHome, history, ledger.size());
-      await recordDecision(machine, ledger, signer, { kind: "key.endorse", subject, pop });
-    },
+    endorse: endorsing(machine, ledger),
   });
   const hostImage = `begat-host:sha256:${hostIdentity([], machine.fs).digest}`;
   const other = ready.find(({ images }) => !images.includes(hostImage));
@@ -136,6 +132,15 @@ async function joinedFarmParts({ machine, records }: FarmParts, channel: Channel
       const image = encoded?.platform.find(([name]) => name === "container-image")?.[1] ?? "";
       return image.startsWith("begat-host:") ? hasHostTools : undefined;
     },
+  };
+}
+
+/** Enters a key in the ledger, by the root or admin key at hand. @throws {KeyError} where there is none. */
+export function endorsing(machine: Machine, ledger: Ledger): TravailCheckParts["endorse"] {
+  return async (subject, pop) => {
+    const history = readKeyHistory(ledger);
+    const signer = authoritySigner(machine.fs, machine.directories.stateHome, history, ledger.size());
+    await recordDecision(machine, ledger, signer, { kind: "key.endorse", subject, pop });
   };
 }
 

@@ -1,4 +1,4 @@
-import { codeOf, explain, invariant, parseSha256, type Sha256 } from "../../base/index.ts";
+import { explain, invariant, parseSha256, type Sha256 } from "../../base/index.ts";
 import type { BlobStore } from "../../cache/index.ts";
 import {
   type Capabilities,
@@ -9,10 +9,9 @@ import {
   type ExecutionResult,
   type Executor,
   ExecutorError,
-  UP_PATH,
 } from "../../executor/index.ts";
 import type { Clock, Random } from "../../ports/index.ts";
-import { farm, reapi, rpc, unpackAny } from "../../protocol/index.ts";
+import { reapi, rpc, unpackAny } from "../../protocol/index.ts";
 import { BlobsMissingError, type RemoteBlobs } from "../blobs/index.ts";
 import { isTransient, type RetryPolicy } from "../wire/retry.ts";
 import { RpcError, STATUS_NAMES, statusNumber } from "../wire/rpc-error.ts";
@@ -20,10 +19,10 @@ import { askAbilities, type Endpoint, EndpointError } from "./endpoint.ts";
 import { callExecution } from "./execution-call.ts";
 import type { InputUploads, TravellingImage } from "./input-uploads.ts";
 import { Places } from "./places.ts";
-import { judgeRemote, namedOutputs } from "./remote-outputs.ts";
-import { callMetadata, timesOf, unattested } from "./remote-request.ts";
-import { bringOutputs, type OfferedBlobs, printed } from "./remote-result.ts";
-import type { TravailCheck, TravailVerdict } from "./travail-check.ts";
+import { type Answered, readResult } from "./read-result.ts";
+import { callMetadata, unattested } from "./remote-request.ts";
+import type { OfferedBlobs } from "./remote-result.ts";
+import type { TravailCheck } from "./travail-check.ts";
 
 export interface RemoteExecutorOptions {
   readonly endpoint: Endpoint;
@@ -48,11 +47,6 @@ const PATIENCE: RetryPolicy = { attempts: 9, firstDelayMs: 200, maxDelayMs: 5_00
 const ABILITIES_TIMEOUT_MS = 20_000;
 /** How often inputs that were evicted between their coming and their use are brought again. */
 const MOST_EVICTIONS = 5;
-
-type Answered =
-  | { readonly done: ExecutionResult }
-  /** It is asked for again: as it is, or without looking for an execution of before. */
-  | { readonly again: "as it is" | "executed anew"; readonly because: string };
 
 /** Executes at an endpoint of the Remote Execution API: a farm, whose rnodes sign, or anybody's, which proves nothing. */
 export class RemoteExecutor implements Executor {
@@ -155,7 +149,7 @@ export class RemoteExecutor implements Executor {
   ): Promise<Answered> {
     const { endpoint, clock, random, retry = PATIENCE, check } = this.#options;
     const { signal } = options;
-    const startedAtMs = clock.nowMs();
+    const askedAtMs = clock.nowMs();
     const response = await callExecution(
       reapi.ExecuteRequest.fromPartial({
         instanceName: endpoint.instance,
@@ -181,103 +175,13 @@ export class RemoteExecutor implements Executor {
     }
     const result = response.result ?? reapi.ActionResult.create();
     try {
-      return await this.#read(request, purpose, result, response.cachedResult, isTimeout, startedAtMs, options);
+      const answered = { result, cached: response.cachedResult, isTimeout, askedAtMs };
+      return await readResult(this.#options, request, purpose, answered, options);
     } catch (error) {
       // The result is there and its blobs are not: whoever made it makes it again.
       if (error instanceof BlobsMissingError) return { again: "executed anew", because: explain(error) };
-      if (codeOf(error) === "BLOB_MISMATCH" || codeOf(error) === "PROTOCOL_MALFORMED") {
-        throw new ExecutorError("EXECUTOR_UNTRUSTED", `${endpoint.name} sent other bytes than it named`, {
-          cause: error,
-        });
-      }
       throw error;
     }
-  }
-
-  async #read(
-    request: ExecutionRequest,
-    purpose: ExecutionPurpose,
-    result: reapi.ActionResult,
-    cached: boolean,
-    isTimeout: boolean,
-    startedAtMs: number,
-    { signal, onOutput }: ExecutionOptions,
-  ): Promise<Answered> {
-    const { endpoint, clock, blobs, remote, offered, check, uploads } = this.#options;
-    const rooms = { remote, blobs, offered };
-    const named = namedOutputs(result, request.directory, request.outputs);
-    const stdout = await printed(result.stdoutRaw, result.stdoutDigest, rooms, signal);
-    const stderr = await printed(result.stderrRaw, result.stderrDigest, rooms, signal);
-    const timedOutAfterMs = isTimeout ? request.timeoutMs : undefined;
-    const judged = judgeRemote(result, named, timedOutAfterMs);
-    const details = result.executionMetadata?.auxiliaryMetadata ?? [];
-    const travail = check === undefined ? undefined : unpackAny(details, "radix.farm.v1.Travail", farm.Travail);
-    const { observations } = travail ?? {};
-    const outputs = await bringOutputs(named.outputs, rooms, travail !== undefined, signal);
-    if (check !== undefined) uploads.know(outputs.map(({ digest }) => digest));
-    const up = outputs.find(({ path }) => path === UP_PATH);
-    const common = {
-      exitCode: judged.exitCode,
-      signal: observations?.signal || judged.signal,
-      outputs,
-      stdout: stdout.bytes,
-      stderr: stderr.bytes,
-      stdoutBytes: observations?.stdoutBytes || stdout.bytes.length,
-      stderrBytes: observations?.stderrBytes || stderr.bytes.length,
-      undeclared: observations?.undeclared ?? [],
-    };
-    onOutput?.("stdout", stdout.bytes);
-    onOutput?.("stderr", stderr.bytes);
-    if (check === undefined) {
-      const times = timesOf(result, startedAtMs, clock.nowMs());
-      const isolation = unattested(endpoint.name, request.network);
-      const elsewhere = { rnode: endpoint.name, cached, travail: undefined };
-      const kept = judged.verdict === "output-rejected" ? [] : outputs;
-      return { done: { ...common, ...judged, ...times, outputs: kept, limitEvents: [], isolation, elsewhere } };
-    }
-    const verdict: TravailVerdict =
-      travail === undefined
-        ? { ok: false, because: "it came without a travail", again: false }
-        : await check({
-            request,
-            purpose,
-            travail,
-            cached,
-            outputs,
-            exitCode: result.exitCode,
-            stdout: stdout.digest,
-            stderr: stderr.digest,
-            properties: up === undefined ? undefined : blobs.read(up.digest).toString(),
-          });
-    if (!verdict.ok) {
-      if (verdict.again) return { again: "executed anew", because: verdict.because };
-      throw new ExecutorError(
-        "EXECUTOR_UNTRUSTED",
-        `the result of ${request.label} proves nothing: ${verdict.because}`,
-      );
-    }
-    const { rnode, isCacheable, travail: signed, ...facts } = verdict.facts;
-    const [missing] = named.missing;
-    if (facts.verdict === "ok" && missing !== undefined) {
-      throw new ExecutorError(
-        "EXECUTOR_UNTRUSTED",
-        `rnode ${rnode} says that all went well, and output ${missing} is missing`,
-      );
-    }
-    // An action does not say which output is to be a directory, so no rnode can know.
-    const isOther = facts.verdict === "ok" && named.rejected.length > 0;
-    const limitEvents = (observations?.limits ?? []).map(({ limit, allowed, seen }) => ({ limit, allowed, seen }));
-    const isSignalled = facts.verdict === "signal" || facts.verdict === "timeout";
-    return {
-      done: {
-        ...common,
-        ...facts,
-        ...(isOther ? { verdict: "output-rejected" as const, detail: named.rejected.join("; "), outputs: [] } : {}),
-        exitCode: isSignalled ? undefined : common.exitCode,
-        limitEvents: isCacheable ? [] : limitEvents,
-        elsewhere: { rnode, cached, travail: isOther ? undefined : signed },
-      },
-    };
   }
 
   /** What the server would not or could not execute. */
