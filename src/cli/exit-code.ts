@@ -40,6 +40,9 @@ export class UsageError extends BegatError<"USAGE"> {
 
 const BY_CODE: Readonly<Record<string, number>> = {
   USAGE: EXIT.usage,
+  QUESTION_TIME_UNREADABLE: EXIT.usage,
+  QUESTION_SWAP_UNREADABLE: EXIT.usage,
+  DIGEST_AMBIGUOUS: EXIT.usage,
   // A ledger that is no database is what is left of one; begat never repairs or replaces it.
   LEDGER_UNREADABLE: EXIT.tampered,
 };

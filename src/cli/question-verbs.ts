@@ -16,14 +16,14 @@ const SWAP: OptionSpec = {
   text: "OLD: a path or a SHA-256 it was made from; NEW: a file",
 };
 const AFFECTED: readonly OptionSpec[] = [
-  { name: "image", kind: "text", value: "IMAGE", text: "what was executed in this image" },
+  { name: "image", kind: "text", value: "IMAGE", text: "what was executed in this image: a name, or a digest" },
   { name: "rnode", kind: "text", value: "NAME", text: "what this machine executed" },
   { name: "key", kind: "text", value: "ID", text: "what this key signed" },
   { name: "action", kind: "text", value: "DIGEST", text: "what came of this action" },
   SINCE,
   { name: "prove", kind: "flag", text: "read every record and manifest instead of the index" },
 ];
-const ABOUT = "ARTIFACT is a path or a SHA-256.";
+const ABOUT = "ARTIFACT is a path or a SHA-256, of which eight digits will do.";
 const one = (what: string) => ({ least: 1, most: 1, what });
 const rest = [LINES, ...OPTIONS.every];
 

@@ -4,6 +4,7 @@ import {
   type AffectedTarget,
   affectedBy,
   type History,
+  ImageMakings,
   leafAt,
   type SqliteLedger,
 } from "../../provenance/index.ts";
@@ -17,7 +18,11 @@ import { type Asked, line, madeLine, namedArtifact, sizeOf } from "./question-se
 export async function affected(machine: Machine, history: History, request: QuestionRequest): Promise<Asked> {
   const target = targetOf(machine, history, request);
   if (target === undefined) {
-    return { found: false, because: `no record knows ${request.words[0] ?? request.about?.value}`, hint: undefined };
+    return {
+      found: false,
+      because: `no record knows ${request.words[0] ?? request.about?.value}`,
+      hint: hintFor(request),
+    };
   }
   const since = request.since === undefined ? 0 : sizeOf(history, request.since);
   const asked = request.prove ? await provenHistory(machine, history) : history;
@@ -42,14 +47,17 @@ function targetOf(machine: Machine, history: History, request: QuestionRequest):
   const { about, words } = request;
   if (about === undefined) {
     const [word = ""] = words;
-    const { inCheckout, digest } = artifactQuery(machine, { directory: request.directory, artifact: word });
+    const { inCheckout, digest } = artifactQuery(machine, { directory: request.directory, artifact: word }, history);
     const hash = inCheckout ?? digest ?? newestOf(machine, history, request, word);
     return hash === undefined ? undefined : { by: "digest", digest: hash };
   }
   const { by, value } = about;
   if (by === "rnode") return { by, name: value };
   const digest = parseSha256(value.replace(/^.*sha256:/, ""));
-  if (by === "image") return { by, name: imageName(history, value) };
+  if (by === "image") {
+    const names = imageNames(history, value);
+    return names.length === 0 ? undefined : { by, names };
+  }
   return digest === undefined ? undefined : { by, digest };
 }
 
@@ -68,11 +76,18 @@ function newestOf(
   return undefined;
 }
 
-/** As it stands in records: with what it is a digest of. */
-function imageName(history: History, value: string): string {
+/** As they stand in records: by the name in a begatfile all it ever was, else with what it is a digest of. */
+function imageNames(history: History, value: string): readonly string[] {
+  const named = new ImageMakings(history).named(value.replace(/^image\((.*)\)$/s, "$1"));
+  if (named.length > 0) return named.map(({ digest }) => `sha256:${digest}`);
   const bare = value.replace(/^.*sha256:/, "");
   const forms = [value, `sha256:${bare}`, `begat-host:sha256:${bare}`];
-  return forms.find((form) => history.index.executionsOfImage(form).length > 0) ?? value;
+  return forms.filter((form, i) => forms.indexOf(form) === i && history.index.executionsOfImage(form).length > 0);
+}
+
+function hintFor({ about }: QuestionRequest): string | undefined {
+  if (about?.by !== "key" && about?.by !== "action") return undefined;
+  return parseSha256(about.value) === undefined ? "it is written in full: 64 hexadecimal digits" : undefined;
 }
 
 const shown = (count: number, what: string): string => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
@@ -82,14 +97,14 @@ function linesOf(history: History, answer: AffectedAnswer, target: AffectedTarge
   const head = { seq: size - 1, leaf: leafAt(history.ledger, size - 1) ?? "" };
   const lines: QuestionLine[] = answer.affected.map(({ evidence, way, through }) => {
     const { out, chore } = evidence.record;
-    const made = out.map(({ p }) => p).join(" ");
-    const by = through === undefined ? "itself" : `by ${through.path}`;
+    const made = [...out.map(({ p }) => p), ...Object.keys(evidence.record.props ?? {})].join(" ");
+    const by = through === undefined ? "itself" : `by ${"path" in through ? through.path : through.property}`;
     const chain = way.length > 1 ? `, by way of records ${way.slice(0, -1).join(", ")}` : "";
     return {
       ...madeLine("affected", evidence, `AFFECTED  ${made}  (${chore}, ${by}${chain})`, {
         outputs: out.map(({ p, d }) => ({ path: p, hash: d })),
         way,
-        through: through && { path: through.path, hash: through.digest },
+        through: through && ("path" in through ? { path: through.path, hash: through.digest } : through),
       }),
       mood: evidence.signature === "holds" ? ("bad" as const) : ("weak" as const),
     };
@@ -125,7 +140,8 @@ function linesOf(history: History, answer: AffectedAnswer, target: AffectedTarge
     ...(answer.unknown > 0 ? { mood: "weak" as const } : {}),
   });
   if (!answer.seen) {
-    const name = "digest" in target ? target.digest.slice(0, 12) : target.name;
+    const name =
+      "digest" in target ? target.digest.slice(0, 12) : "name" in target ? target.name : target.names.join(" ");
     lines.push({
       ...line("unseen", `UNKNOWN   ${name} was never seen: no record up to ${size - 1} names it`, head),
       mood: "weak",

@@ -1,5 +1,12 @@
 import { join } from "node:path/posix";
-import { digestOf, parseSha256, parseWorkspacePath, type Sha256, type WorkspacePath } from "../../base/index.ts";
+import {
+  BegatError,
+  digestOf,
+  parseSha256,
+  parseWorkspacePath,
+  type Sha256,
+  type WorkspacePath,
+} from "../../base/index.ts";
 import { isOwnFile, OWN_VARIABLES } from "../../executor/index.ts";
 import {
   type Answer,
@@ -7,6 +14,7 @@ import {
   provTree as askTree,
   why as askWhy,
   type Change,
+  digestsStarting,
   type Evidence,
   type ExecOutput,
   evidenceAt,
@@ -194,15 +202,35 @@ async function historyFor(machine: Machine, request: ProvRequest): Promise<Histo
   return historyAt(history, sizeOf(history, request.at));
 }
 
-/** Digest of what the user asks about: as written, or of the file in the checkout. */
+export class AmbiguousDigestError extends BegatError<"DIGEST_AMBIGUOUS"> {}
+
+/** Digits that may be the beginning of a digest: fewer are too often a word. */
+const BEGINNING = /^[0-9a-f]{8,63}$/;
+
+/**
+ * Digest of what the user asks about: as written, of the file in the checkout, or the one that begins so.
+ *
+ * @throws {AmbiguousDigestError} where several begin so.
+ */
 export function artifactQuery(
   machine: Machine,
   request: ProvRequest,
+  history: History,
 ): { path?: string; digest?: Sha256; inCheckout: Sha256 | undefined } {
-  const asDigest = parseSha256(request.artifact.replace(/^sha256:/, ""));
+  const word = request.artifact.replace(/^sha256:/, "");
+  const asDigest = parseSha256(word);
   if (asDigest !== undefined) return { digest: asDigest, inCheckout: undefined };
   const path = pathIn(machine, request.directory, [], request.artifact);
-  return { path, inCheckout: checkoutHash(machine, request.directory, path) };
+  const inCheckout = checkoutHash(machine, request.directory, path);
+  if (inCheckout !== undefined || !BEGINNING.test(word)) return { path, inCheckout };
+  const [digest, ...others] = digestsStarting(history, word);
+  if (others.length > 0) {
+    const all = [digest, ...others].map((one) => one?.slice(0, 16));
+    throw new AmbiguousDigestError("DIGEST_AMBIGUOUS", `${word} begins ${all.length} digests: ${all.join(", ")}`, {
+      hint: "write more of its digits",
+    });
+  }
+  return digest === undefined ? { path, inCheckout } : { digest, inCheckout };
 }
 
 function checkoutHash(machine: Machine, directory: string, path: string): Sha256 | undefined {
@@ -217,7 +245,7 @@ function checkoutHash(machine: Machine, directory: string, path: string): Sha256
 
 export async function provShow(machine: Machine, request: ProvRequest): Promise<Proven<ProvView>> {
   const history = await historyFor(machine, request);
-  const { inCheckout, ...asked } = artifactQuery(machine, request);
+  const { inCheckout, ...asked } = artifactQuery(machine, request, history);
   // The bytes at hand are what the question is about; only where nothing made them is it the newest of that name.
   const byBytes = inCheckout && askShow(history, { ...asked, digest: inCheckout });
   const answer = byBytes?.found ? byBytes : askShow(history, asked);
@@ -269,7 +297,7 @@ function recipeText(history: History, evidence: Evidence): string {
 
 export async function provTree(machine: Machine, request: ProvTreeRequest): Promise<Proven<ProvNode>> {
   const history = await historyFor(machine, request);
-  const { inCheckout, ...asked } = artifactQuery(machine, request);
+  const { inCheckout, ...asked } = artifactQuery(machine, request, history);
   const options = request.depth === undefined ? {} : { depth: request.depth };
   const byBytes = inCheckout && askTree(history, { ...asked, digest: inCheckout }, options);
   const answer = byBytes?.found ? byBytes : askTree(history, asked, options);

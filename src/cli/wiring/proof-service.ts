@@ -111,7 +111,7 @@ function subjectOf(machine: Machine, history: LocalHistory, request: ProveReques
     }
     return { evidence, output };
   }
-  const { inCheckout, ...asked } = artifactQuery(machine, request);
+  const { inCheckout, ...asked } = artifactQuery(machine, request, history);
   const query = inCheckout === undefined ? asked : { ...asked, digest: inCheckout };
   const making = newestMaking(history, query);
   if (making === undefined) {

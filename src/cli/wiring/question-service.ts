@@ -20,7 +20,9 @@ import type { Machine } from "./machine.ts";
 import { openUserLedger } from "./records.ts";
 import { complete, repro, whatIfAnswer } from "./reliability-service.ts";
 
-export class QuestionError extends BegatError<"QUESTION_TIME_UNREADABLE" | "QUESTION_SWAP_UNREADABLE"> {}
+export class QuestionError extends BegatError<
+  "QUESTION_SIZE_AHEAD" | "QUESTION_TIME_UNREADABLE" | "QUESTION_SWAP_UNREADABLE"
+> {}
 
 type Lines = { readonly holds: boolean; readonly lines: readonly QuestionLine[] };
 export type Asked =
@@ -59,7 +61,11 @@ function answerTo(machine: Machine, history: History, request: QuestionRequest):
 
 /** A number of records, or a time. */
 export function sizeOf(history: History, text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Math.min(Number(text), history.ledger.size());
+  if (/^\d{1,15}$/.test(text)) {
+    const size = history.ledger.size();
+    if (Number(text) <= size) return Number(text);
+    throw new QuestionError("QUESTION_SIZE_AHEAD", `the ledger has ${size} records, and ${text} were asked about`);
+  }
   const atMs = Date.parse(text);
   if (Number.isNaN(atMs)) {
     throw new QuestionError("QUESTION_TIME_UNREADABLE", `"${text}" is neither a number of records nor a time`, {
@@ -76,7 +82,7 @@ export function namedArtifact(
   request: { readonly directory: string },
   word: string,
 ): ArtifactQuery {
-  const { inCheckout, ...asked } = artifactQuery(machine, { directory: request.directory, artifact: word });
+  const { inCheckout, ...asked } = artifactQuery(machine, { directory: request.directory, artifact: word }, history);
   if (inCheckout === undefined) return asked;
   const here = { ...asked, digest: inCheckout };
   return newestMaking(history, here) === undefined ? asked : here;
@@ -104,7 +110,7 @@ const allHold = (evidence: readonly Evidence[]): boolean => evidence.every(({ si
 function path(machine: Machine, history: History, request: QuestionRequest): Asked {
   const [x = "", y = ""] = request.words;
   const to = namedArtifact(machine, history, request, x);
-  const { inCheckout, ...from } = artifactQuery(machine, { directory: request.directory, artifact: y });
+  const { inCheckout, ...from } = artifactQuery(machine, { directory: request.directory, artifact: y }, history);
   const byBytes = inCheckout && provPath(history, to, { digest: inCheckout });
   const answer = byBytes?.found ? byBytes : provPath(history, to, from);
   if (!answer.found) return answer;
@@ -143,7 +149,7 @@ export const shortText = (value: string): string => {
 
 function whyOne(machine: Machine, history: History, request: QuestionRequest): Asked {
   const [word = ""] = request.words;
-  const { path: at = word } = artifactQuery(machine, { directory: request.directory, artifact: word });
+  const { path: at = word } = artifactQuery(machine, { directory: request.directory, artifact: word }, history);
   const making = newestMaking(history, namedArtifact(machine, history, request, word));
   const asked = word.includes("(") ? { chore: word } : making ? { chore: making.evidence.record.chore } : { path: at };
   const answer = why(history, asked);

@@ -95,7 +95,7 @@ function reproLines(found: ActionReproducibility): QuestionLine[] {
 }
 
 export function whatIfAnswer(machine: Machine, history: History, request: QuestionRequest): Asked {
-  const swap = swapOf(machine, request);
+  const swap = swapOf(machine, history, request);
   const query = namedArtifact(machine, history, request, request.words[0] ?? "");
   const answer = whatIf(history, query, swap, rewriteAction);
   if (!answer.found) return answer;
@@ -130,9 +130,13 @@ function stepLine({ evidence, state, inputs, action, by, cutOff }: WhatIfStep): 
 }
 
 /** OLD: a digest, or the bytes of a file in the checkout; NEW: a file. */
-function swapOf(machine: Machine, request: QuestionRequest): { readonly from: Sha256; readonly to: Digest } {
+function swapOf(
+  machine: Machine,
+  history: History,
+  request: QuestionRequest,
+): { readonly from: Sha256; readonly to: Digest } {
   const [, old = "", fresh = ""] = /^([^=]+)=(.+)$/s.exec(request.swap ?? "") ?? [];
-  const { inCheckout, digest } = artifactQuery(machine, { directory: request.directory, artifact: old });
+  const { inCheckout, digest } = artifactQuery(machine, { directory: request.directory, artifact: old }, history);
   const from = inCheckout ?? digest ?? parseSha256(old);
   if (from === undefined) {
     throw new QuestionError("QUESTION_SWAP_UNREADABLE", `${old} is neither a file here nor a SHA-256`);

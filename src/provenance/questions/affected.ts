@@ -2,11 +2,14 @@ import type { Sha256 } from "../../base/index.ts";
 import { isComplete } from "../statement.ts";
 import { type ClosureNode, type ClosureTarget, closureOf, wayTo } from "./closure.ts";
 import { type Evidence, evidenceAt, type History } from "./evidence.ts";
+import { isImage, PropertyUses } from "./handed-on.ts";
 import { keyOf } from "./index-filler.ts";
 
 export type AffectedTarget =
   | { readonly by: "digest"; readonly digest: Sha256 }
-  | { readonly by: "image" | "rnode"; readonly name: string }
+  /** An image may have had several digests under one name. */
+  | { readonly by: "image"; readonly names: readonly string[] }
+  | { readonly by: "rnode"; readonly name: string }
   | { readonly by: "key" | "action"; readonly digest: Sha256 };
 
 /** An execution that the target reached. */
@@ -14,8 +17,8 @@ export interface AffectedExecution {
   readonly evidence: Evidence;
   /** The executions from the target to this one, this one last. */
   readonly way: readonly number[];
-  /** The input by which it was reached; `undefined` for executions of the target itself. */
-  readonly through: { readonly path: string; readonly digest: Sha256 } | undefined;
+  /** The input by which it was reached, or the property; `undefined` for executions of the target itself. */
+  readonly through: { readonly path: string; readonly digest: Sha256 } | { readonly property: string } | undefined;
 }
 
 export interface AffectedAnswer {
@@ -42,7 +45,8 @@ export interface AffectedAnswer {
 export function affectedBy(history: History, target: AffectedTarget, since = 0): AffectedAnswer {
   const { index } = history;
   const start = startOf(history, target);
-  const nodes = closureOf(index, start, since);
+  const properties = new PropertyUses(history);
+  const nodes = closureOf(index, start, since, (seq) => properties.of(seq));
   const affected: AffectedExecution[] = [];
   const unproven: { seq: number; because: string }[] = [];
   let disagreements = 0;
@@ -62,7 +66,7 @@ export function affectedBy(history: History, target: AffectedTarget, since = 0):
     affected.push({ evidence, way: wayTo(nodes, node.seq).map(({ seq }) => seq), through: reached.through });
   }
   const all = index.counts().executions - index.counts(since).executions;
-  const unknown = unknownOf(history, since, new Set(affected.map(({ evidence }) => evidence.seq)), all);
+  const unknown = unknownOf(history, properties, since, new Set(affected.map(({ evidence }) => evidence.seq)), all);
   return {
     affected,
     clear: Math.max(0, all - affected.length - unknown),
@@ -81,7 +85,11 @@ function startOf(history: History, target: AffectedTarget): ClosureTarget {
     case "digest":
       return { digest: target.digest };
     case "image":
-      return { seqs: index.executionsOfImage(target.name).filter((seq) => is(history, seq, "image", target.name)) };
+      return {
+        seqs: target.names.flatMap((name) =>
+          index.executionsOfImage(name).filter((seq) => is(history, seq, "image", name)),
+        ),
+      };
     case "rnode":
       return { seqs: index.executionsOfRnode(target.name).filter((seq) => is(history, seq, "rnode", target.name)) };
     case "key":
@@ -101,11 +109,19 @@ function is(history: History, seq: number, member: "image" | "rnode" | "key" | "
 /** By which input the records say it was reached; `undefined` where they do not say so. */
 function reachedBy(
   history: History,
-  { from, through }: ClosureNode,
+  { from, through, handed }: ClosureNode,
   evidence: Evidence,
   start: ClosureTarget,
   proven: ReadonlySet<number>,
 ): { readonly through: AffectedExecution["through"] } | undefined {
+  if (handed !== undefined) {
+    const maker = from !== undefined && proven.has(from) ? evidenceAt(history, from) : undefined;
+    const { property, value } = handed;
+    const given = isImage(property)
+      ? evidence.record.image === value
+      : (evidence.listing?.env ?? []).some(([name, is]) => name === property && is === value);
+    return given && maker?.record.props?.[property] === value ? { through: { property } } : undefined;
+  }
   if (through === undefined) return { through: undefined };
   const inputs = (evidence.listing?.inputs ?? []).filter(({ digest }) => keyOf(digest) === through);
   if (from === undefined) {
@@ -126,11 +142,17 @@ function reachedBy(
 }
 
 /** Executions that saw more than is recorded, and whatever they reached, without those that are affected anyway. */
-function unknownOf(history: History, since: number, affected: ReadonlySet<number>, all: number): number {
+function unknownOf(
+  history: History,
+  properties: PropertyUses,
+  since: number,
+  affected: ReadonlySet<number>,
+  all: number,
+): number {
   const { index } = history;
   if (index.counts().complete === 0) return all - affected.size;
   let unknown = 0;
-  for (const seq of closureOf(index, { seqs: [...index.incomplete()] }).keys()) {
+  for (const seq of closureOf(index, { seqs: [...index.incomplete()] }, 0, (made) => properties.of(made)).keys()) {
     if (seq >= since && !affected.has(seq)) unknown++;
   }
   return unknown;

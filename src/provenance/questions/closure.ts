@@ -1,4 +1,5 @@
 import type { Sha256 } from "../../base/index.ts";
+import type { HandedOn } from "./handed-on.ts";
 import { keyOf } from "./index-filler.ts";
 import type { ProvIndex } from "./prov-index.ts";
 
@@ -13,8 +14,10 @@ export interface ClosureNode {
   readonly seq: number;
   /** The execution whose output it consumed; `undefined` where the closure begins. */
   readonly from: number | undefined;
-  /** Key of the artifact it consumed; `undefined` for the executions of the target themselves. */
+  /** Key of the artifact it consumed; `undefined` for the executions of the target themselves, and where `handed` says it. */
   readonly through: number | undefined;
+  /** The property it was given, where no file of `from` reached it. */
+  readonly handed?: HandedOn;
 }
 
 /**
@@ -25,8 +28,14 @@ export interface ClosureNode {
  * ones only.
  *
  * @param since Nothing before this record counts as reached.
+ * @param handedOn What an execution gave to later ones besides files.
  */
-export function closureOf(index: ProvIndex, target: ClosureTarget, since = 0): ReadonlyMap<number, ClosureNode> {
+export function closureOf(
+  index: ProvIndex,
+  target: ClosureTarget,
+  since = 0,
+  handedOn: (seq: number) => readonly HandedOn[] = () => [],
+): ReadonlyMap<number, ClosureNode> {
   const nodes = new Map<number, ClosureNode>();
   const waiting = new SeqQueue();
   const reached = new Set<number>();
@@ -49,6 +58,13 @@ export function closureOf(index: ProvIndex, target: ClosureTarget, since = 0): R
   }
   for (let seq = waiting.pop(); seq !== undefined; seq = waiting.pop()) {
     for (const artifact of index.outputsOf(seq)) reach(artifact, seq);
+    for (const handed of handedOn(seq)) {
+      for (const later of handed.seqs) {
+        if (later < since || nodes.has(later)) continue;
+        nodes.set(later, { seq: later, from: seq, through: undefined, handed });
+        waiting.push(later);
+      }
+    }
   }
   return new Map([...nodes].sort(([a], [b]) => a - b));
 }

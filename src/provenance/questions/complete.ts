@@ -2,6 +2,8 @@ import type { Sha256 } from "../../base/index.ts";
 import { BuildAccounts } from "../build-accounts.ts";
 import { sawOnlyRecorded } from "./affected.ts";
 import { type Answer, type Evidence, type History, leafAt, noAnswer } from "./evidence.ts";
+import { ImageMakings } from "./image-makings.ts";
+import { isOwnList } from "./own-file.ts";
 import type { ArtifactQuery } from "./prov-show.ts";
 import { type ProvNode, provTree } from "./prov-tree.ts";
 
@@ -72,7 +74,17 @@ export function completeArtifact(history: History, query: ArtifactQuery): Answer
     if (node.origin.kind === "execution") {
       executions.set(node.origin.making.evidence.seq, node.origin.making.evidence);
       waiting.push(...node.inputs);
-    } else leaves[node.origin.kind].add(`${node.digest} ${node.path}`);
+    } else if (!isOwnList(node.path)) leaves[node.origin.kind].add(`${node.digest} ${node.path}`);
+  }
+  // What an image holds took part as much as what was declared.
+  const images = new ImageMakings(history);
+  for (const { record } of [...executions.values()]) {
+    const image = images.of(record.image.replace(/^sha256:/, "") as Sha256);
+    if (image === undefined || executions.has(image.evidence.seq)) continue;
+    executions.set(image.evidence.seq, image.evidence);
+    for (const { path, digest } of image.evidence.listing?.inputs ?? []) {
+      if (!isOwnList(path)) leaves.ingest.add(`${digest} ${path}`);
+    }
   }
   const sorted = [...executions.values()].sort((a, b) => a.seq - b.seq);
   const holes = sorted.flatMap((evidence) => {

@@ -72,7 +72,10 @@ export class IndexFiller {
 
   #execution(seq: number, found: ScannedExecution): void {
     const { of_action, of_root, of_chore, made, output, makes } = this.#pairs;
-    const traits = (found.failed ? TRAIT.failed : 0) | (found.complete ? TRAIT.complete : 0);
+    const traits =
+      (found.failed ? TRAIT.failed : 0) |
+      (found.complete ? TRAIT.complete : 0) |
+      (found.properties ? TRAIT.properties : 0);
     this.#executions.add(seq, this.#words.id(found.image), this.#words.id(found.rnode), keyOf(found.key), traits);
     const chore = this.#words.id(found.chore);
     of_chore.add(chore, seq);

@@ -1,5 +1,5 @@
 /** Raised with each change of a table; a file of another version is made anew, never migrated. */
-export const PROV_INDEX_VERSION = 1;
+export const PROV_INDEX_VERSION = 2;
 
 /** "BGPV" */
 export const PROV_APPLICATION_ID = 0x42475056;
@@ -43,4 +43,6 @@ export const TRAIT = {
   failed: 1,
   /** The sandbox showed it nothing but what its record lists. */
   complete: 2,
+  /** It made properties. */
+  properties: 4,
 } as const;

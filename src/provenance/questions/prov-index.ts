@@ -17,6 +17,7 @@ export interface ProvIndex {
   choresOf(dictum: string, limit: number): readonly string[];
   /** Executions of an action, newest first. */
   executionsOfAction(action: Sha256, before?: number): readonly number[];
+  /** Failures left out. */
   executionsOfImage(image: string, before?: number): readonly number[];
   executionsOfRnode(rnode: string, before?: number): readonly number[];
   executionsOfKey(key: Sha256, before?: number): readonly number[];
@@ -34,6 +35,14 @@ export interface ProvIndex {
   counts(before?: number): { readonly executions: number; readonly complete: number };
   /** Executions (no failures) whose sandbox did not enforce their inputs, oldest first. */
   incomplete(before?: number): Iterable<number>;
+  /** Whether an execution made properties: variables, or images. */
+  makesProperties(seq: number): boolean;
+  /** Executions that did, oldest first. */
+  propertyMakers(before?: number): readonly number[];
+  /** Executions (no failures), oldest first. */
+  executions(before?: number): Iterable<number>;
+  /** Digests begin with this: outputs and inputs by their keys, at most `limit`. */
+  artifactsBetween(from: number, to: number, limit: number): readonly number[];
   /** As it was when the ledger had `size` records. Closed with this one. */
   at(size: number): ProvIndex;
   close(): void;

@@ -10,6 +10,7 @@ export interface ScannedExecution {
   readonly rnode: string;
   readonly key: Sha256;
   readonly complete: boolean;
+  readonly properties: boolean;
   /** Digest and path in turns. */
   readonly outputs: readonly string[];
   /** Its outputs stand in the manifest of this hash. */
@@ -52,6 +53,8 @@ export function scanExecution(text: string): ScannedExecution | undefined {
     image: image.value,
     rnode: rnode.value,
     key: text.slice(keyAt + 9, keyAt + 73) as Sha256,
+    // Between what went out and the rnode stand `prev` and `props`, the one no text that could hold the other's name.
+    properties: text.slice(end, rnode.end).includes(',"props":['),
     complete: level.value === "hermetic" && network >= 0,
     outputs,
     more: moreAt < 0 ? undefined : (moreRoot(text, level.end) as Sha256 | undefined),

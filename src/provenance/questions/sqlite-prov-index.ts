@@ -69,7 +69,7 @@ export class SqliteProvIndex implements ProvIndex {
   }
 
   executionsOfImage(image: string, before = this.size): readonly number[] {
-    const sql = "SELECT seq FROM execution WHERE image = ? AND seq < ? ORDER BY seq DESC";
+    const sql = `SELECT seq FROM execution WHERE image = ? AND seq < ? AND traits & ${TRAIT.failed} = 0 ORDER BY seq DESC`;
     return this.#all(sql, this.#word(image), before);
   }
 
@@ -145,6 +145,29 @@ export class SqliteProvIndex implements ProvIndex {
   incomplete(before = this.size): Iterable<number> {
     const wanted = `traits & ${TRAIT.failed | TRAIT.complete} = 0`;
     return this.#all(`SELECT seq FROM execution WHERE seq < ? AND ${wanted} ORDER BY seq`, before);
+  }
+
+  makesProperties(seq: number): boolean {
+    if (seq >= this.size) return false;
+    const sql = `SELECT 1 FROM execution WHERE seq = ? AND traits & ${TRAIT.properties} > 0`;
+    return this.#all(sql, seq).length > 0;
+  }
+
+  propertyMakers(before = this.size): readonly number[] {
+    return this.#all(
+      `SELECT seq FROM execution WHERE seq < ? AND traits & ${TRAIT.properties} > 0 ORDER BY seq`,
+      before,
+    );
+  }
+
+  executions(before = this.size): readonly number[] {
+    return this.#all(`SELECT seq FROM execution WHERE seq < ? AND traits & ${TRAIT.failed} = 0 ORDER BY seq`, before);
+  }
+
+  artifactsBetween(from: number, to: number, limit: number): readonly number[] {
+    const sql =
+      "SELECT artifact FROM made WHERE artifact BETWEEN ? AND ? UNION SELECT inside FROM holds WHERE inside BETWEEN ? AND ? UNION SELECT artifact FROM ingested WHERE artifact BETWEEN ? AND ? LIMIT ?";
+    return this.#all(sql, from, to, from, to, from, to, limit);
   }
 
   close(): void {

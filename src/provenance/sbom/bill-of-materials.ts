@@ -1,5 +1,7 @@
 import { compareUtf8, type Sha256 } from "../../base/index.ts";
 import { type Answer, type Evidence, type History, noAnswer } from "../questions/evidence.ts";
+import { type ImageMaking, ImageMakings } from "../questions/image-makings.ts";
+import { isOwnList } from "../questions/own-file.ts";
 import {
   type ArtifactQuery,
   newestMaking,
@@ -10,11 +12,7 @@ import {
 import { builderId, isComplete } from "../statement.ts";
 import type { Bill, BillPart, BillRecord, BillStep } from "./bill.ts";
 import { FetchedSources } from "./fetched-sources.ts";
-import { type ImageMaking, ImageMakings } from "./image-makings.ts";
 import { imagePackage, type PackageName, packageName } from "./purl.ts";
-
-/** begat's own lists and recipes are inputs of every recipe, and no part of anything. */
-const isOwn = (path: string): boolean => /^\.begat\/(recipe|in|out)$/.test(path);
 
 /** What stands in place of an image where begat itself makes one. */
 const IMAGES_ARE_MADE_BY = "begat:hermetic";
@@ -119,7 +117,7 @@ class Collector {
     else if (!isComplete(record)) this.#gaps.add(`record ${seq} (${record.chore}) may have seen more than it declared`);
     const inputs: string[] = [];
     for (const { path, digest } of listing?.inputs ?? []) {
-      if (isOwn(path)) continue;
+      if (isOwnList(path)) continue;
       const origin = this.#origins.find(path, digest, seq);
       inputs.push(this.#input(path, digest, origin, record.image === IMAGES_ARE_MADE_BY));
       const source = origin.kind === "source" ? this.#sources.of(path, seq) : undefined;

@@ -1,5 +1,5 @@
 import type { Sha256 } from "../../base/index.ts";
-import { type Evidence, evidenceAt, type History } from "../questions/evidence.ts";
+import { type Evidence, evidenceAt, type History } from "./evidence.ts";
 
 /** A travail that made an image, a property `image NAME` with its config digest. */
 export interface ImageMaking {
@@ -23,6 +23,12 @@ export class ImageMakings {
   /** The newest that made the image with this config digest. */
   of(digest: Sha256): ImageMaking | undefined {
     return this.#all().find((making) => making.digest === digest);
+  }
+
+  /** All that were made under a name, the newest first. */
+  named(name: string): readonly ImageMaking[] {
+    const makings = this.#all().filter((making) => making.name === name);
+    return makings.filter(({ digest }, i) => makings.findIndex((one) => one.digest === digest) === i);
   }
 
   newest(name: string): ImageMaking | undefined {
