@@ -1,4 +1,4 @@
-import type { Sha256 } from "../base/index.ts";
+import type { Digest, Sha256 } from "../base/index.ts";
 import type { GapReport, PushResult } from "../hermetic/index.ts";
 import type { WorkspaceOptions } from "./services.ts";
 
@@ -91,6 +91,8 @@ export interface ImageServices {
   imageLock(request: ImageLockRequest, onFetching: FetchListener, signal: AbortSignal): Promise<ImageLockReport>;
   /** The images of the begatfiles in order of declaration; `names` picks some. */
   imagesDeclared(options: WorkspaceOptions, names: readonly string[]): Promise<readonly DeclaredImage[]>;
+  /** Makes an image stand whose manifest, config and layers are in the blob store; `config` is its identity. */
+  imageStand(request: { readonly config: Sha256; readonly manifest: Digest }): Promise<{ readonly root: string }>;
   /** Every image that stands, sorted by name. */
   imageList(): Promise<readonly ImageView[]>;
   imageExport(request: ImageExportRequest, onFetching: FetchListener, signal: AbortSignal): Promise<ImageExportReport>;

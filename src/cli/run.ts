@@ -137,6 +137,8 @@ async function dispatch(context: Context): Promise<number> {
       return (await import("./verbs/images.ts")).imageBuild(context);
     case "image ls":
       return (await import("./verbs/images.ts")).imageList(context);
+    case "image stand":
+      return (await import("./verbs/images.ts")).imageStand(context);
     case "image export":
       return (await import("./verbs/images.ts")).imageExport(context);
     case "image push":

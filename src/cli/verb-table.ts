@@ -333,6 +333,18 @@ export const VERBS = {
     ],
     verifies: false,
   },
+  "image stand": {
+    summary: "make an OCI image stand whose blobs are in the cache",
+    usage: "CONFIG MANIFEST",
+    text: [
+      "CONFIG is the image's digest. MANIFEST is HASH/SIZE of the manifest that names it; config and layers are in the cache by their digests, which are checked. A fulcrum starts this for images that its farm's clients bring, so that it need not unpack them itself.",
+    ],
+    options: [...OPTIONS.json, ...OPTIONS.every],
+    words: { least: 2, most: 2, what: "CONFIG MANIFEST" },
+    overrides: false,
+    examples: [["begat image stand sha256:4f05... 9c41.../1402", ""]],
+    verifies: false,
+  },
   "image export": {
     summary: "write an image out for other tools",
     usage: "NAME",

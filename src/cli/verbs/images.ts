@@ -1,4 +1,5 @@
 import { resolve } from "node:path/posix";
+import { parseSha256 } from "../../base/index.ts";
 import { answer, type Context, directoryOf, workspaceOptions } from "../context.ts";
 import { EXIT, exitCodeOfSignal, UsageError } from "../exit-code.ts";
 import type { StopSignal } from "../host.ts";
@@ -58,6 +59,20 @@ export async function imageList(context: Context): Promise<number> {
   const images = asked === undefined ? all : all.filter((image) => isMeant(image, asked));
   answer(context, { images }, () => (images.length === 0 ? "no images\n" : imageTable(images, context.paint)));
   return images.length === 0 && asked !== undefined ? EXIT.failed : EXIT.ok;
+}
+
+export async function imageStand(context: Context): Promise<number> {
+  const [config = "", manifest = ""] = context.args.words;
+  const hash = parseSha256(config.replace(/^sha256:/, ""));
+  const [, manifestHash, size] = /^([0-9a-f]{64})\/(\d{1,15})$/.exec(manifest) ?? [];
+  const digest = parseSha256(manifestHash);
+  if (hash === undefined || digest === undefined) {
+    throw new UsageError("begat image stand needs the digests of a config and a manifest", { verb: "image stand" });
+  }
+  const services = await context.services();
+  const report = await services.imageStand({ config: hash, manifest: { hash: digest, sizeBytes: Number(size) } });
+  answer(context, report, () => `${oneLine(report.root)}\n`);
+  return EXIT.ok;
 }
 
 export async function imageExport(context: Context): Promise<number> {

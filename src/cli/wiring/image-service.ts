@@ -1,5 +1,5 @@
 import { join } from "node:path/posix";
-import { BegatError } from "../../base/index.ts";
+import { BegatError, type Digest, type Sha256 } from "../../base/index.ts";
 import type { ImageDeclaration } from "../../dictum-parser/index.ts";
 import type { ImageFacts, ImageProvider, ImageSpec } from "../../hermetic/index.ts";
 import { CheckoutLock, imageChain, TargetError } from "../../scheduler/index.ts";
@@ -74,6 +74,15 @@ export async function imagesDeclared(
       image: withName(digest && standing.get(digest), declaration.name),
     };
   });
+}
+
+export async function imageStand(
+  machine: Machine,
+  { config, manifest }: { readonly config: Sha256; readonly manifest: Digest },
+): Promise<{ readonly root: string }> {
+  const provider = providerOf(machine, nowhere(machine), true, () => {});
+  const { root } = await provider.standOci(manifest, config, new AbortController().signal);
+  return { root };
 }
 
 export function imageList(machine: Machine): readonly ImageView[] {

@@ -54,6 +54,7 @@ export async function openServices(host: Host): Promise<Services> {
     doctor: async (options) => (await upkeep()).doctor(machine, options),
     imageLock: async (request, onFetching, signal) => (await images()).imageLock(machine, request, onFetching, signal),
     imagesDeclared: async (options, names) => (await images()).imagesDeclared(machine, options, names),
+    imageStand: async (request) => (await images()).imageStand(machine, request),
     imageList: async () => (await images()).imageList(machine),
     imageExport: async (request, onFetching, signal) =>
       (await images()).imageExport(machine, request, onFetching, signal),

@@ -4,6 +4,32 @@ import { type BringBlobs, RefusedError, type RnodeImages } from "../../fulcrum/i
 import type { ImageProvider } from "../../hermetic/index.ts";
 import type { Machine } from "./machine.ts";
 
+/** Of what the process that unpacks says, bytes. */
+const SAID_BYTES = 64 * 1024;
+
+/**
+ * Unpacks in a process of its own: thousands of files and layers read whole would keep this one from answering anybody for
+ * seconds, heartbeats included, and from giving the memory back.
+ */
+async function standApart(machine: Machine, config: Sha256, manifest: Digest, signal: AbortSignal): Promise<void> {
+  const [, program = ""] = process.argv;
+  const { stateHome, cacheHome } = machine.directories;
+  const argv = ["image", "stand", config, `${manifest.hash}/${manifest.sizeBytes}`, "--json"];
+  const { exitCode, stdout, stderr } = await machine.runner.run(
+    {
+      argv: [process.execPath, program, ...argv],
+      cwd: cacheHome,
+      env: { ...machine.environment, BEGAT_STATE_HOME: stateHome, BEGAT_CACHE_HOME: cacheHome },
+      outputLimitBytes: SAID_BYTES,
+      timeoutMs: 0,
+    },
+    signal,
+  );
+  if (exitCode === 0) return;
+  const said = `${stderr.toString()}${stdout.toString()}`.trim().split("\n")[0];
+  throw new RefusedError(`image sha256:${config} cannot be made to stand here: ${said || `exit ${exitCode}`}`);
+}
+
 /** Images of this machine's cache, as a fulcrum's rnode runs recipes in them. */
 export function rnodeImages(machine: Machine, provider: ImageProvider, blobs: FileBlobStore): RnodeImages {
   const rootOf = (config: Sha256) => `${machine.directories.cacheHome}/images/${config}/root`;
@@ -13,7 +39,8 @@ export function rnodeImages(machine: Machine, provider: ImageProvider, blobs: Fi
   const stand = async (config: Sha256, manifest: Digest, bring: BringBlobs, signal: AbortSignal): Promise<string> => {
     await bring([manifest]);
     await bring(provider.ociParts(manifest).filter((digest) => !blobs.has(digest)));
-    return (await provider.standOci(manifest, config, signal)).root;
+    await standApart(machine, config, manifest, signal);
+    return rootOf(config);
   };
   return {
     standing: () => provider.list().map(({ configDigest }) => configDigest),
