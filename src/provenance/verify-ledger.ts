@@ -1,4 +1,4 @@
-import { codeOf, explain, type Sha256 } from "../base/index.ts";
+import { codeOf, explain, hintOf, type Sha256 } from "../base/index.ts";
 import { BuildAccounts } from "./build-accounts.ts";
 import { verifyChallenge } from "./challenge.ts";
 import { isControlKind, type RestoreBody } from "./control/control-record.ts";
@@ -103,6 +103,7 @@ export async function verifyLedger(ledger: Ledger, options: VerifyLedgerOptions)
 /** The verdict on a ledger that could not even be opened. */
 export function verdictOfFailure(error: unknown): LedgerVerdict {
   const word = verdictOf(error);
+  const hint = hintOf(error);
   return {
     verdict: word,
     exitCode: VERDICT_EXIT_CODES[word],
@@ -117,7 +118,7 @@ export function verdictOfFailure(error: unknown): LedgerVerdict {
     unsigned: false,
     witnessed: false,
     findings: [{ verdict: word, seq: undefined, message: explain(error) }],
-    notes: [],
+    notes: hint === undefined ? [] : [hint],
   };
 }
 

@@ -53,6 +53,26 @@ describe("a tlog-proof", () => {
     expect(parseTlogProof(formatTlogProof(extra))).toEqual(extra);
   });
 
+  test("with any character of what it proves altered is refused", () => {
+    const opens = (altered: string): boolean => {
+      try {
+        return openTlogProof(parseTlogProof(altered), LEAF_3, [verifiers[0]!]) !== undefined;
+      } catch (error) {
+        expect((error as { code?: string }).code).toMatch(/^NOTE_/);
+        return false;
+      }
+    };
+    expect(opens(text)).toBe(true);
+    // Up to the line of the key that is known; those after it are for whoever knows theirs.
+    const end = text.indexOf("\u2014", text.indexOf("\u2014") + 1);
+    expect(end).toBeGreaterThan(300);
+    for (let at = 0; at < end; at++) {
+      const other = text[at] === "A" ? "B" : "A";
+      expect(opens(text.slice(0, at) + other + text.slice(at + 1)), `character ${at}`).toBe(false);
+      expect(opens(text.slice(0, at) + text.slice(at + 1)), `without character ${at}`).toBe(false);
+    }
+  });
+
   test("of one record has no hashes", () => {
     const proof = { index: 0, path: [], checkpoint: AT_5 };
     expect(parseTlogProof(formatTlogProof(proof))).toEqual(proof);

@@ -177,7 +177,7 @@ describe("a proof of inclusion", () => {
   });
 
   test("is refused with any hash altered, dropped, added or out of order", () => {
-    for (const size of [1, 2, 3, 7, 8, 33, 67]) {
+    for (let size = 1; size < ROOTS.length; size++) {
       for (let index = 0; index < size; index++) {
         const claim = { leaf: LEAVES[index]!, index, size, root: ROOTS[size]! };
         for (const path of spoiled(inclusionPath(index, size, READER))) {
@@ -224,7 +224,7 @@ describe("a proof of consistency", () => {
   });
 
   test("is refused with any hash altered, dropped, added or out of order", () => {
-    for (const second of [1, 2, 3, 7, 8, 33, 67]) {
+    for (let second = 1; second < ROOTS.length; second++) {
       for (let first = 0; first <= second; first++) {
         const claim = { first, firstRoot: ROOTS[first]!, second, secondRoot: ROOTS[second]! };
         for (const path of spoiled(consistencyPath(first, second, READER))) {
