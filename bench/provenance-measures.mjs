@@ -103,7 +103,7 @@ async function askMillion(arena) {
 /** Every record of a ledger, with and without signatures. */
 async function verifyAll(arena) {
   const history = new Histories(arena);
-  const { records } = await history.make(arena.size(20_000, 200));
+  const { records } = await history.make(arena.size(60_000, 200));
   const command = await bundleEntry("verify-history");
   const verify = (what) => () =>
     asks(arena, history.folder, command, history.stateHome, history.cacheHome, what).perCpuSecond;

@@ -58,7 +58,8 @@ export function signExecution<T extends ExecutionFacts>(
   signer: Signer,
 ): T extends { kind: "exec" } ? ExecBody : FailBody {
   const kept = normaliseFacts(facts);
-  const statement = slsaStatement(kept, listing, origin);
+  // Bytes once, for the hash and for the signature.
+  const statement = Buffer.from(slsaStatement(kept, listing, origin));
   const signed = {
     ...kept,
     stmt: sha256(statement),
@@ -103,7 +104,7 @@ export type SignatureVerdict =
   | { readonly ok: false; readonly reason: SignatureProblem; readonly because: string };
 
 type Unsigned =
-  | { readonly ok: true; readonly listing: ActionListing; readonly statement: string; readonly publicKey: KeyObject }
+  | { readonly ok: true; readonly listing: ActionListing; readonly statement: Buffer; readonly publicKey: KeyObject }
   | { readonly ok: false; readonly reason: SignatureProblem; readonly because: string };
 
 /** Everything about a record's signature but the curve arithmetic. */
@@ -118,7 +119,7 @@ function unsigned(record: ExecutionRecord, keys: KeyRing, ledger: Ledger, lister
     const because = `action ${record.action.slice(0, 12)} cannot be read again: ${(error as Error).message}`;
     return { ok: false, reason: "manifest-missing", because };
   }
-  const statement = slsaStatement(record, listing, record.log);
+  const statement = Buffer.from(slsaStatement(record, listing, record.log));
   if (record.stmt !== sha256(statement)) {
     return { ok: false, reason: "bad-signature", because: "the record does not imply the statement it names" };
   }

@@ -44,22 +44,26 @@ const listOf =
   };
 
 /** Members that are not named here are let pass: a later begat may say more, and ignoring it proves nothing less. */
-const object =
-  (required: Members, optional: Members = {}): Shape =>
-  (value) => {
+const object = (required: Members, optional: Members = {}): Shape => {
+  const must = Object.entries(required);
+  const may = Object.entries(optional);
+  return (value) => {
     if (!isObject(value)) return "is not an object";
-    for (const name in required) {
+    for (let i = 0; i < must.length; i++) {
+      const [name, shape] = must[i] as [string, Shape];
       const member = value[name];
-      const problem = member === undefined ? "is missing" : required[name]!(member);
+      const problem = member === undefined ? "is missing" : shape(member);
       if (problem !== undefined) return `.${name} ${problem}`;
     }
-    for (const name in optional) {
+    for (let i = 0; i < may.length; i++) {
+      const [name, shape] = may[i] as [string, Shape];
       const member = value[name];
-      const problem = member === undefined ? undefined : optional[name]!(member);
+      const problem = member === undefined ? undefined : shape(member);
       if (problem !== undefined) return `.${name} ${problem}`;
     }
     return undefined;
   };
+};
 
 /** Names and values as pairs, sorted, since a variable may have any name and a member of a record may not. */
 const pairs: Shape = (value) => {
@@ -72,10 +76,13 @@ const pairs: Shape = (value) => {
   return undefined;
 };
 
+const texts = listOf(text);
+
 const sandboxFacts: Shape = (value) => {
   if (!isObject(value)) return "is not an object";
-  for (const [name, fact] of Object.entries(value)) {
-    const isFact = typeof fact === "string" || typeof fact === "boolean" || listOf(text)(fact) === undefined;
+  for (const name of Object.keys(value)) {
+    const fact = value[name];
+    const isFact = typeof fact === "string" || typeof fact === "boolean" || texts(fact) === undefined;
     if (!isFact) return `.${name} is neither text, list of texts, nor true or false`;
   }
   return undefined;

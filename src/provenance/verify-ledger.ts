@@ -91,13 +91,26 @@ const FINDING_LIMIT = 100;
  * throws for what the ledger holds.
  */
 export async function verifyLedger(ledger: Ledger, options: VerifyLedgerOptions): Promise<LedgerVerdict> {
-  const verification = new Verification(ledger, options);
+  const first = await verifyOnce(ledger, options, "account");
+  const found = first.accountHolds ? first : await verifyOnce(ledger, options, "records");
+  return found.verdict();
+}
+
+/**
+ * Where the decisions about keys are looked for before the records are gone through: in the ledger's own account of them,
+ * or in every record. An account that turns out to be wrong is not the one to judge by, so that everything is done again;
+ * one that is right saves reading the ledger twice.
+ */
+type DecisionsFrom = "account" | "records";
+
+async function verifyOnce(ledger: Ledger, options: VerifyLedgerOptions, from: DecisionsFrom): Promise<Verification> {
+  const verification = new Verification(ledger, options, from);
   try {
     await verification.run();
   } catch (error) {
     verification.add(verdictOf(error), undefined, explain(error));
   }
-  return verification.verdict();
+  return verification;
 }
 
 /** The verdict on a ledger that could not even be opened. */
@@ -157,10 +170,14 @@ class Verification {
   #unsigned = false;
   #executions = 0;
   #signatures = 0;
+  readonly #decisionsFrom: DecisionsFrom;
+  /** Whether the ledger's account of its control records is exactly what the records come to. */
+  accountHolds = false;
 
-  constructor(ledger: Ledger, options: VerifyLedgerOptions) {
+  constructor(ledger: Ledger, options: VerifyLedgerOptions, decisionsFrom: DecisionsFrom) {
     this.#ledger = ledger;
     this.#options = options;
+    this.#decisionsFrom = decisionsFrom;
     this.#tree = new TreeCheck(this.#memory());
   }
 
@@ -268,7 +285,7 @@ class Verification {
     if (record.kind === "genesis") {
       if (leaf !== this.#ledger.identity)
         this.add("tampered", record.seq, "genesis is not what the ledger was opened by");
-      const history = readKeyHistory(this.#ledger, true);
+      const history = readKeyHistory(this.#ledger, this.#decisionsFrom === "records");
       this.#keys = history;
       this.#history = history;
       for (const { verdict, seq, because } of history.problems) this.add(verdict, seq, because);
@@ -408,6 +425,7 @@ class Verification {
     if (this.#options.memory !== undefined) this.#unsignedRecords(signedFor);
     const kept = this.#options.subtrees?.();
     if (kept !== undefined) this.#tree.subtrees(kept, report);
+    this.accountHolds = this.#controls.length === controls.size && this.#controls.every((seq) => controls.has(seq));
     const newest = Math.max(-1, ...controls);
     for (const seq of this.#controls) {
       // What came after the account was read need not be in it.

@@ -10,8 +10,14 @@ interface Row {
   readonly leaf: Buffer;
 }
 
+export interface RecordRow {
+  readonly seq: number;
+  readonly bytes: Buffer;
+  readonly leaf: Sha256;
+}
+
 /** Rows fetched at a time: the connection stays free for writing between them. */
-const CHUNK = 512;
+const CHUNK = 256;
 
 /** Records and manifests in the ledger's file: reading them, and the rows that an append adds. */
 export class RecordStore {
@@ -32,8 +38,31 @@ export class RecordStore {
   }
 
   /** Rows `from` to `to`, or fewer: from the first of them on. Empty past the end. */
-  chunk(from: number, to: number): { seq: number; bytes: Buffer; leaf: Sha256 }[] {
-    const rows = this.#statements.range.all(from, Math.min(to, from + CHUNK)) as Row[];
+  chunk(from: number, to: number): RecordRow[] {
+    const end = Math.min(to, from + CHUNK);
+    return this.#packed(from, end) ?? this.#rowByRow(from, end);
+  }
+
+  /** All in one row: a row costs ten times what its bytes do. `undefined` where one is not as rows are made. */
+  #packed(from: number, to: number): RecordRow[] | undefined {
+    const packed = this.#statements.packed.get({ from, to }) as [number, number, string, Buffer, Buffer];
+    const [count, isSound, lengths, bytes, leaves] = packed;
+    if (count === 0) return [];
+    if (isSound !== 1 || !Buffer.isBuffer(bytes) || leaves.length !== 32 * count) return undefined;
+    const rows: RecordRow[] = [];
+    let at = 0;
+    for (const length of lengths.split(",")) {
+      const i = rows.length;
+      const end = at + Number(length);
+      const leaf = leaves.toString("hex", 32 * i, 32 * (i + 1)) as Sha256;
+      rows.push({ seq: from + i, bytes: bytes.subarray(at, end), leaf });
+      at = end;
+    }
+    return rows.length === count && at === bytes.length ? rows : undefined;
+  }
+
+  #rowByRow(from: number, to: number): RecordRow[] {
+    const rows = this.#statements.range.all(from, to) as Row[];
     return rows.map((row) => {
       this.#checkTypes(row);
       return { seq: row.seq, bytes: row.bytes, leaf: row.leaf.toString("hex") as Sha256 };
@@ -110,6 +139,15 @@ function prepare(database: LedgerDatabase) {
     head: database.prepare("SELECT seq, bytes, leaf FROM record ORDER BY seq DESC LIMIT 1"),
     one: database.prepare("SELECT seq, bytes, leaf FROM record WHERE seq = ?"),
     range: database.prepare("SELECT seq, bytes, leaf FROM record WHERE seq >= ? AND seq < ? ORDER BY seq"),
+    // Sound: blobs one behind the other, from the first that was asked for on, each leaf hash of its length.
+    packed: database
+      .prepare(
+        `SELECT count(*), min(typeof(bytes) = 'blob' AND typeof(leaf) = 'blob' AND length(leaf) = 32) AND min(seq) = @from
+           AND max(seq) = @from + count(*) - 1, group_concat(length(bytes)), CAST(group_concat(bytes, '') AS BLOB),
+           CAST(group_concat(leaf, '') AS BLOB)
+         FROM (SELECT seq, bytes, leaf FROM record WHERE seq >= @from AND seq < @to ORDER BY seq)`,
+      )
+      .raw(),
     insert: database.prepare("INSERT INTO record (seq, bytes, leaf) VALUES (?, ?, ?)"),
     manifest: database.prepare("SELECT bytes FROM manifest WHERE hash = ?").pluck(),
     keep: database.prepare("INSERT OR IGNORE INTO manifest (hash, bytes) VALUES (?, ?)"),

@@ -4,9 +4,6 @@ import { keyOf } from "./index-filler.ts";
 import { TRAIT } from "./index-schema.ts";
 import type { ProvIndex } from "./prov-index.ts";
 
-/** Directories within directories; a ring cannot be made, but a damaged table can say anything. */
-const DEEPEST = 256;
-
 const numbers = (rows: unknown[]): readonly number[] =>
   (rows as unknown[]).filter((row) => Number.isSafeInteger(row)) as number[];
 
@@ -84,36 +81,17 @@ export class SqliteProvIndex implements ProvIndex {
   }
 
   consumers(artifact: number, from: number, before = this.size): readonly number[] {
-    const seqs = new Set<number>();
-    const seen = new Set([artifact]);
-    let level = [artifact];
-    for (let depth = 0; level.length > 0 && depth < DEEPEST; depth++) {
-      const next: number[] = [];
-      for (const key of level) {
-        if (depth > 0) {
-          for (const seq of this.#all(
-            "SELECT seq FROM of_root WHERE root = ? AND seq > ? AND seq < ?",
-            key,
-            from,
-            before,
-          ))
-            seqs.add(seq);
-        }
-        for (const outside of this.#all("SELECT outside FROM holds WHERE inside = ?", key)) {
-          if (seen.has(outside)) continue;
-          seen.add(outside);
-          next.push(outside);
-        }
-      }
-      level = next;
-    }
-    return [...seqs].sort((a, b) => a - b);
+    // Directories within directories up to what was an input root. UNION takes each once: a damaged table may hold a ring.
+    const sql = `WITH RECURSIVE around(dir) AS
+      (SELECT outside FROM holds WHERE inside = ? UNION SELECT outside FROM holds JOIN around ON inside = dir)
+      SELECT DISTINCT seq FROM around JOIN of_root ON root = dir WHERE seq > ? AND seq < ? ORDER BY seq`;
+    return this.#all(sql, artifact, from, before);
   }
 
   outputsOf(seq: number): readonly number[] {
-    const own = this.#all("SELECT artifact FROM output WHERE seq = ?", seq);
-    const inside = own.flatMap((tree) => this.#all("SELECT artifact FROM tree_file WHERE tree = ?", tree));
-    return inside.length === 0 ? own : [...own, ...inside];
+    const sql = `SELECT artifact FROM output WHERE seq = ?
+      UNION ALL SELECT inside.artifact FROM output JOIN tree_file AS inside ON tree = output.artifact WHERE seq = ?`;
+    return this.#all(sql, seq, seq);
   }
 
   ingests(hash: Sha256, before = this.size): readonly number[] {
