@@ -6,7 +6,7 @@ import { quantity, ratioOf, spread, summarise } from "./samples.mjs";
  * @typedef {object} Row
  * @property {string} name Stable, for --json and for a test.
  * @property {string} measure What was measured, in words.
- * @property {"ms" | "MB" | "KiB" | "rate" | "chores"} unit
+ * @property {"ms" | "MB" | "KiB" | "rate" | "chores" | "share"} unit
  * @property {number[] | undefined} begat Samples; `undefined` when it could not be measured.
  * @property {number[] | undefined} peer
  * @property {string} peerName `ninja`, `node -e 0`, `null build`, or empty where nothing is compared.

@@ -17,6 +17,7 @@ import { Arena } from "./arena.mjs";
 import { bundleBegat, OUT } from "./bundles.mjs";
 import { coldMeasures } from "./cold-measures.mjs";
 import { imageMeasures } from "./image-measures.mjs";
+import { leaderMeasures } from "./leader-measures.mjs";
 import { limits } from "./limits.mjs";
 import { partMeasures } from "./part-measures.mjs";
 import { provenanceMeasures } from "./provenance-measures.mjs";
@@ -39,6 +40,7 @@ const groups = {
   cold: coldMeasures,
   warm: warmMeasures,
   images: imageMeasures,
+  leader: leaderMeasures,
 };
 const measures = Object.entries(groups).flatMap(([group, list]) => list.map((measure) => ({ group, ...measure })));
 const words = [...(options.only ?? []), ...positionals];

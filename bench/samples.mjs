@@ -50,6 +50,7 @@ const UNITS = {
   KiB: (n) => `${n.toFixed(1)} KiB`,
   MB: (n) => `${n.toFixed(0)} MB`,
   chores: (n) => `${n} ran`,
+  share: (n) => n.toFixed(2),
 };
 
 /** `142 ms`. */

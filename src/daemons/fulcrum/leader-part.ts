@@ -37,8 +37,9 @@ export function leaderPart(options: FulcrumOptions & { readonly authority: Autho
   // Any name: instances keep results apart and nothing else, so nobody need be asked for one.
   const instances = { accepts: (instance: string) => instance.length <= LONGEST_INSTANCE };
   const { isRevoked } = authority.revocations;
-  const trust = signedTrust({ authority: identity.authority, members: authority.members, isRevoked, blobs });
   const defaultImage = hostImage([]);
+  const { members } = authority;
+  const trust = signedTrust({ authority: identity.authority, members, isRevoked, blobs, defaultImage });
   const directory = `${options.cacheDirectory}/results`;
   const results = new ResultStore({
     files,

@@ -5,7 +5,7 @@ import type { Answer } from "../leader/index.ts";
 import { withInlined } from "../services/index.ts";
 import type { OperationRequest } from "./operation.ts";
 
-type Inlining = Pick<OperationRequest, "inlineStdout" | "inlineStderr" | "inlineOutputFiles">;
+export type Inlining = Pick<OperationRequest, "inlineStdout" | "inlineStderr" | "inlineOutputFiles">;
 
 /** A result, and how its execution ended where that was not well. */
 export interface CheckedResult {

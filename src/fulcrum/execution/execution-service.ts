@@ -1,11 +1,12 @@
 import type { Digest } from "../../base/index.ts";
 import { decodeEntry, EXECUTION_HINTS_KEY, RpcError } from "../../fulcrum-client/index.ts";
-import { farm, type longrunning, millisecondsOf, reapi } from "../../protocol/index.ts";
+import { type Any, farm, type longrunning, millisecondsOf, reapi } from "../../protocol/index.ts";
 import { PRIORITY_CLASSES, type PriorityClass } from "../leader/index.ts";
 import { checkDigestFunction, checkInstance, digestFrom, missingOfResult } from "../services/index.ts";
 import { type BoundService, bindService, type CallContext } from "../wire/index.ts";
-import { missingStatus, resultResponse } from "./answers.ts";
+import { missingStatus } from "./answers.ts";
 import type { Executions } from "./executions.ts";
+import { HitResponses } from "./hit-responses.ts";
 import { type ReadyAction, takeIn } from "./intake.ts";
 import { type Operation, type OperationRequest, operationMessage } from "./operation.ts";
 import type { LeaderOptions } from "./options.ts";
@@ -18,19 +19,23 @@ export const PRIORITIES = { minPriority: -1, maxPriority: 1 } as const;
 /** Execution of the Remote Execution API. */
 export function executionService(executions: Executions, options: LeaderOptions): BoundService {
   const { blobs, instances, results, ports } = options;
-  const newName = () => `executions/${Buffer.from(ports.random.bytes(20)).toString("hex")}`;
+  // Unique for ever by the dice thrown at the start: 20 random bytes for each would be a tenth of what a hit costs.
+  const prefix = `executions/${Buffer.from(ports.random.bytes(10)).toString("hex")}`;
+  let numbers = 0;
+  const hits = new HitResponses(blobs);
+  const newName = () => prefix + (++numbers).toString(16).padStart(20, "0");
 
   return bindService(reapi.ExecutionDefinition, {
     async *execute(request, context) {
       checkInstance(instances, request.instanceName);
       checkDigestFunction(request.digestFunction);
       const action = digestFrom(request.actionDigest, "the action");
-      const done = (response: reapi.ExecuteResponse) => operationMessage(newName(), action, COMPLETED, response);
+      const done = (response: reapi.ExecuteResponse | Any) => operationMessage(newName(), action, COMPLETED, response);
       if (!request.skipCacheLookup) {
         const result = await results.get(request.instanceName, action, context);
         if (result !== undefined && missingOfResult(blobs, result).length === 0) {
           executions.countHit();
-          yield done(resultResponse(blobs, { result, status: undefined }, true, request));
+          yield done(hits.response(result, request));
           return;
         }
       }

@@ -1,5 +1,5 @@
 import type { Digest } from "../../base/index.ts";
-import { type Any, type farm, longrunning, packAny, reapi } from "../../protocol/index.ts";
+import { type Any, type farm, type longrunning, packAny, reapi } from "../../protocol/index.ts";
 import type { Submission } from "../leader/index.ts";
 
 const { QUEUED, EXECUTING, COMPLETED } = reapi.ExecutionStage_Value;
@@ -85,18 +85,21 @@ export function operationMessage(
   name: string,
   action: Digest,
   stage: reapi.ExecutionStage_Value,
-  response: reapi.ExecuteResponse | undefined,
+  response: reapi.ExecuteResponse | Any | undefined,
 ): longrunning.Operation {
-  const metadata = reapi.ExecuteOperationMetadata.fromPartial({ stage, actionDigest: action });
-  return longrunning.Operation.fromPartial({
+  const metadata = { ...NO_METADATA, stage, actionDigest: { hash: action.hash, sizeBytes: action.sizeBytes } };
+  return {
     name,
     metadata: packed("ExecuteOperationMetadata", reapi.ExecuteOperationMetadata, metadata),
     done: response !== undefined,
-    ...(response !== undefined && {
-      result: { $case: "response", value: packed("ExecuteResponse", reapi.ExecuteResponse, response) },
-    }),
-  });
+    result: response && { $case: "response", value: "typeUrl" in response ? response : packedResponse(response) },
+  };
 }
+
+const NO_METADATA = reapi.ExecuteOperationMetadata.create();
+
+export const packedResponse = (response: reapi.ExecuteResponse): Any =>
+  packed("ExecuteResponse", reapi.ExecuteResponse, response);
 
 const packed = <T>(
   name: string,

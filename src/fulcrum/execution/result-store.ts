@@ -42,7 +42,7 @@ export class ResultStore implements ActionResults {
 
   async get(instance: string, action: Digest): Promise<reapi.ActionResult | undefined> {
     const key = this.#key(instance, action);
-    const known = this.#known.get(key) ?? this.#read(key, action);
+    const known = this.#known.get(key) ?? this.#read(this.#fileName(key), action);
     if (known === undefined || known.isRevoked()) return undefined;
     this.#remember(key, known);
     return known.result;
@@ -66,26 +66,27 @@ export class ResultStore implements ActionResults {
         folder = "unsigned";
       }
     }
-    const before = this.#known.get(key) ?? this.#read(key, action);
+    const name = this.#fileName(key);
+    const before = this.#known.get(key) ?? this.#read(name, action);
     if (before !== undefined && outcomeText(before.result, 0) !== outcomeText(result, 0)) {
       log.warn("an action has another result than before: it is not reproducible, or an rnode lies", {
         action: action.hash,
       });
     }
     this.#known.delete(key);
-    const path = this.#path(folder, key);
+    const path = this.#path(folder, name);
     files.makeDirectory(path.slice(0, path.lastIndexOf("/")), 0o700);
     files.replaceFile(path, reapi.ActionResult.encode(result).finish(), { mode: 0o600 });
   }
 
-  #read(key: string, action: Digest): Known | undefined {
+  #read(name: string, action: Digest): Known | undefined {
     const { trust, takesUnsigned } = this.#options;
-    const signed = this.#decoded(this.#path("signed", key));
+    const signed = this.#decoded(this.#path("signed", name));
     if (signed !== undefined) {
       const belief = trust.belief(undefined, { action, context: undefined }, signed);
       if (belief.holds && belief.isCacheable) return { result: signed, isRevoked: belief.isRevoked };
     }
-    const unsigned = takesUnsigned ? this.#decoded(this.#path("unsigned", key)) : undefined;
+    const unsigned = takesUnsigned ? this.#decoded(this.#path("unsigned", name)) : undefined;
     return unsigned && { result: unsigned, isRevoked: () => false };
   }
 
@@ -106,11 +107,15 @@ export class ResultStore implements ActionResults {
   }
 
   #key(instance: string, { hash, sizeBytes }: Digest): string {
-    return sha256(JSON.stringify([instance, this.#options.defaultImage ?? "", hash, sizeBytes]));
+    return `${hash}/${sizeBytes} ${instance}`;
   }
 
-  #path(folder: Folder, key: string): string {
-    return `${this.#options.directory}/${folder}/${key.slice(0, 2)}/${key.slice(2)}`;
+  #fileName(key: string): string {
+    return sha256(`${this.#options.defaultImage ?? ""}\n${key}`);
+  }
+
+  #path(folder: Folder, name: string): string {
+    return `${this.#options.directory}/${folder}/${name.slice(0, 2)}/${name.slice(2)}`;
   }
 }
 

@@ -19,7 +19,7 @@ export interface SignedTrustOptions {
   readonly members: Pick<MemberBook, "get">;
   readonly isRevoked: (enrolment: string) => boolean;
   readonly blobs: Pick<BlobStore, "has" | "read">;
-  /** What actions run in that ask for no image; where it is not given, whatever the rnode names. */
+  /** What actions run in that ask for no image; results that were made in another one are not kept for others. */
   readonly defaultImage?: string | undefined;
 }
 
@@ -62,7 +62,7 @@ export function signedTrust(options: SignedTrustOptions): RnodeTrust {
     return problem === undefined
       ? {
           holds: true,
-          isCacheable: body.kind === "exec" && body.cacheable,
+          isCacheable: body.kind === "exec" && body.cacheable && body.image === (imageOf(listed.listing) ?? options.defaultImage ?? body.image),
           isRevoked: () => isRevoked(endorsement.enrolment),
         }
       : disbelief(problem);
@@ -106,12 +106,15 @@ export function signedTrust(options: SignedTrustOptions): RnodeTrust {
     }
     if (body.rnode !== endorsement.member.name) return `its result names ${body.rnode} as the rnode`;
     if (body.in.root !== inputRoot.hash) return "its result is of another input root";
-    const image = listing.platform.find(([name]) => name === "container-image")?.[1] ?? options.defaultImage;
+    const image = imageOf(listing);
     if (image !== undefined && body.image !== image) return `its result was made in ${body.image}, not in ${image}`;
     const problem = travailProblem(body, listing, log, endorsement.key);
     return problem === undefined ? undefined : `its result is not what was signed: ${problem}`;
   }
 }
+
+const imageOf = ({ platform }: ListedAction["listing"]): string | undefined =>
+  platform.find(([name]) => name === "container-image")?.[1];
 
 const disbelief = (because: string): Belief => ({ holds: false, because });
 

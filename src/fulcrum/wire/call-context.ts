@@ -20,12 +20,15 @@ export interface CallContext {
   travailContext(): farm.TravailContext | undefined;
 }
 
-export function callContext(call: ServerCall, signal: AbortSignal): CallContext {
+export function callContext(call: ServerCall, signal: () => AbortSignal): CallContext {
   const metadata = (key: string) => call.metadata.get(key)[0];
   const deadline = call.getDeadline();
   const deadlineMs = deadline instanceof Date ? deadline.getTime() : deadline;
   return {
-    signal,
+    get signal() {
+      return signal();
+    },
+    // Not known any more once the connection is gone.
     peer: call.getPeer(),
     metadata,
     // Asked for only where it is used: it is parsed anew each time.

@@ -28,14 +28,38 @@ export function serverCalls(grpc: typeof Grpc, report: ReportFailure) {
     return Object.assign(new Error(status.message), { code: status.code, details: status.message, metadata });
   };
 
-  /** A context whose signal follows the call, and how to let go of the call. */
-  const during = (call: ServerCall): { readonly context: CallContext; release(): void } => {
-    const controller = new AbortController();
-    const cancelled = () => controller.abort(new Error("the caller has cancelled the call"));
+  /** A context whose signal follows the call, and how to let go of the call. Most calls end without a look at the signal. */
+  const during = (call: ServerCall) => {
+    let controller: AbortController | undefined;
+    let isGone = false;
+    const cancelled = () => {
+      isGone = true;
+      controller?.abort(new Error("the caller has cancelled the call"));
+    };
     call.on("cancelled", cancelled);
     if (call.cancelled) cancelled();
-    return { context: callContext(call, controller.signal), release: () => void call.off("cancelled", cancelled) };
+    const signal = (): AbortSignal => {
+      if (controller === undefined) {
+        controller = new AbortController();
+        if (isGone) cancelled();
+      }
+      return controller.signal;
+    };
+    const context = callContext(call, signal);
+    return { context, isGone: () => isGone, release: () => void call.off("cancelled", cancelled) };
   };
+
+  /** Until the caller takes more, or is gone. */
+  const drained = (call: ServerCall): Promise<void> =>
+    new Promise((resolve) => {
+      const done = () => {
+        call.off("drain", done);
+        call.off("cancelled", done);
+        resolve();
+      };
+      call.on("drain", done);
+      call.on("cancelled", done);
+    });
 
   /** Sends what `responses` gives, no faster than the caller takes it; ends early when the caller is gone. */
   const send = async (
@@ -43,21 +67,18 @@ export function serverCalls(grpc: typeof Grpc, report: ReportFailure) {
     method: string,
     start: (context: CallContext) => AsyncIterable<unknown>,
   ): Promise<void> => {
-    const { context, release } = during(call);
-    const gone = new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve()));
+    const { context, isGone, release } = during(call);
     // A stream that breaks under a write is an event of its own; `cancelled` comes with it.
     call.on("error", () => {});
     try {
       for await (const response of start(context)) {
-        if (context.signal.aborted) return;
-        if (!call.write(response)) {
-          await Promise.race([new Promise<void>((resolve) => call.once("drain", resolve)), gone]);
-        }
-        if (context.signal.aborted) return;
+        if (isGone()) return;
+        if (!call.write(response) && !isGone()) await drained(call);
+        if (isGone()) return;
       }
       call.end();
     } catch (error) {
-      if (!context.signal.aborted) call.emit("error", serviceError(error, method));
+      if (!isGone()) call.emit("error", serviceError(error, method));
     } finally {
       release();
     }
