@@ -62,7 +62,10 @@ export function signedTrust(options: SignedTrustOptions): RnodeTrust {
     return problem === undefined
       ? {
           holds: true,
-          isCacheable: body.kind === "exec" && body.cacheable && body.image === (imageOf(listed.listing) ?? options.defaultImage ?? body.image),
+          isCacheable:
+            body.kind === "exec" &&
+            body.cacheable &&
+            body.image === (imageOf(listed.listing) ?? options.defaultImage ?? body.image),
           isRevoked: () => isRevoked(endorsement.enrolment),
         }
       : disbelief(problem);

@@ -30,7 +30,11 @@ describe("calls over a loopback connection", () => {
               throw new RpcError("RESOURCE_EXHAUSTED", "no room", { details });
             }
             if (service === "never") {
-              await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve()));
+              const { signal } = context;
+              await new Promise<void>((resolve) => {
+                if (signal.aborted) resolve();
+                else signal.addEventListener("abort", () => resolve());
+              });
               returned();
             }
             if (service === "broken") throw new TypeError("begat's own mistake");
