@@ -112,6 +112,7 @@ export const OPTIONS = {
       value: "k=N",
       text: "use an earlier result only where N executions agree: by other keys, or checked again",
     },
+    flag("watch", "build again whenever something changes that the build rests on, until Ctrl-C", "w"),
     flag("no-daemon", "neither ask nor start the warm engine (also: BEGAT_DAEMON=0)"),
     flag("no-explain", "do not run a failed chore again, traced, to see what it lacked"),
     OFFLINE,

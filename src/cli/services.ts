@@ -1,7 +1,7 @@
 import type { IsolationLevel } from "../base/index.ts";
 import type { Diagnostic } from "../dictum-parser/index.ts";
 import type { Capabilities } from "../executor/index.ts";
-import type { BuildSummary, EventListener } from "../scheduler/index.ts";
+import type { BuildSummary, EventListener, WatchObserver } from "../scheduler/index.ts";
 import type { ControlServices } from "./control-services.ts";
 import type { DaemonServices } from "./daemon-services.ts";
 import type { FarmServices } from "./farm-services.ts";
@@ -361,6 +361,12 @@ export interface Services
     QuestionServices {
   /** Cancelling by `signal` still ends in a summary, with outcome `cancelled`. */
   build(options: BuildOptions, listener: EventListener, signal: AbortSignal): Promise<BuildSummary>;
+  /**
+   * Builds, and again whenever something changes that the build rests on, until `signal` aborts; `observer` is told.
+   *
+   * @throws {ChangeFeedError} where nothing can be watched.
+   */
+  watch(options: BuildOptions, observer: WatchObserver, signal: AbortSignal): Promise<void>;
   format(request: FormatRequest): Promise<FormatReport>;
   check(options: WorkspaceOptions): Promise<CheckReport>;
   graph(request: GraphRequest): Promise<GraphView>;

@@ -166,7 +166,7 @@ export class BuildRun {
         if (!this.#state.hasLevel(chore, requiredLevel(this.#plan, chore, levels))) this.#state.seqs[chore] = 0;
       }
     }
-    for (const chore of this.#placement.makers()) {
+    for (const chore of this.#placement.makers(this.#context.rooms.warm)) {
       if (chore >= 0 && !this.#dirty.has(chore) && (await this.#wantsRun(chore))) this.#dirty.add(chore);
     }
     const ready = this.statuses.await(this.#dirty);

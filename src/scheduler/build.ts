@@ -83,13 +83,10 @@ async function buildLocked(
   }
   const { facts } = prepared.loaded;
   if (facts.warnings.length > 0) listener({ type: "diagnostics", diagnostics: facts.warnings });
-  const selection = selectTargets(
-    prepared.loaded.plan,
-    prepared.loaded.facts.groups,
-    options.targets,
-    options.directory,
-    options.everyOutput,
-  );
+  const { plan } = prepared.loaded;
+  const selection =
+    rooms.warm?.selectionOf(plan) ??
+    selectTargets(plan, facts.groups, options.targets, options.directory, options.everyOutput);
   const refreshed = await refreshSources(prepared, selection, rooms, listener, signal);
   if (options.dryRun) return dryRun(prepared, selection, refreshed, options, rooms, listener);
 
@@ -164,6 +161,7 @@ async function conclude(
   recorder.opened?.catchUp();
   rooms.blobs.flush();
   saveState(prepared, run, rooms);
+  rooms.warm?.keep(prepared, selection, rooms.checkout, outcome === "ok");
   for (const { digest, movedTo } of rooms.blobs.quarantined)
     rooms.log.warn("blob quarantined", { hash: digest.hash, movedTo });
   return {
@@ -237,6 +235,7 @@ async function refreshSources(
   const { plan } = prepared.loaded;
   const seen = new Uint8Array(plan.pathCount);
   const sources: { path: number; name: ReturnType<typeof plan.path>; tree: boolean; neededBy: number }[] = [];
+  const suspects = rooms.warm?.suspectsOf(plan);
   const { inputOffsets, inputs, producer } = plan.columns;
   for (let chore = 0; chore < plan.choreCount; chore++) {
     if (!selection.needed[chore]) continue;
@@ -245,6 +244,7 @@ async function refreshSources(
       const path = entry >>> 1;
       if (seen[path] || (producer[path] as number) >= 0 || plan.isProperty(path)) continue;
       seen[path] = 1;
+      if (suspects && !suspects[path] && prepared.state.isCertain(path)) continue;
       sources.push({ path, name: plan.path(path), tree: (entry & 1) === 1, neededBy: chore });
     }
   }

@@ -32,6 +32,12 @@ export class Checkout {
     this.#ledger = options.ledger;
   }
 
+  /** For another build of the same process: it has a moment of its own. */
+  again(): Checkout {
+    const ledger = this.#ledger;
+    return new Checkout(this.fs, this.root, { mayWrite: this.#mayWrite, ...(ledger === undefined ? {} : { ledger }) });
+  }
+
   absolute(path: string): string {
     if (path.startsWith("/")) return path;
     if (this.root === "") return path === "" ? "." : path;

@@ -118,6 +118,10 @@ export interface BuildSummary {
 
 /** Everything that happens in a build, in order. The live view, plain lines and `--json` are three readers of it. */
 export type BuildEvent =
+  /** The build is done, and so many directories are watched for the next one. */
+  | { readonly type: "watching"; readonly directories: number }
+  /** A build begins because of these: sources, what begatfiles read, or outputs that are out of place. */
+  | { readonly type: "changed"; readonly paths: readonly string[] }
   /** Another build holds this checkout; begat waits for it. */
   | { readonly type: "waiting"; readonly pid: number | undefined }
   | { readonly type: "diagnostics"; readonly diagnostics: readonly Diagnostic[] }

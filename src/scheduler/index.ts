@@ -13,3 +13,5 @@ export * from "./rooms.ts";
 export { selectTargets, TargetError } from "./targets.ts";
 export * from "./trust.ts";
 export { type UnusedAnswer, type UnusedInputs, unusedInputs } from "./unused-inputs.ts";
+export { WarmBuild } from "./warm-build.ts";
+export { type WatchObserver, watchBuilds } from "./watch.ts";

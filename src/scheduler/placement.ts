@@ -3,6 +3,7 @@ import type { EventListener } from "./events.ts";
 import type { Plan } from "./plan.ts";
 import type { CheckoutState } from "./state.ts";
 import type { Selection } from "./targets.ts";
+import type { WarmBuild } from "./warm-build.ts";
 
 /** The outputs that a build wants in the checkout: which are not there yet, and bringing them there. */
 export class Placement {
@@ -34,9 +35,12 @@ export class Placement {
     }
   }
 
-  /** Chores that make something wanted. */
-  makers(): IterableIterator<number> {
-    return this.#wantedOf.keys();
+  /** Chores that make something wanted; where the last build left all of it in place, what may be out of it since. */
+  *makers(warm?: WarmBuild): IterableIterator<number> {
+    const suspects = warm?.isWhole ? warm.suspectsOf(this.#plan) : undefined;
+    for (const [chore, entries] of this.#wantedOf) {
+      if (suspects === undefined || entries.some((entry) => suspects[entry >>> 1] === 1)) yield chore;
+    }
   }
 
   /**

@@ -35,8 +35,9 @@ export async function prepare(
 ): Promise<PrepareResult> {
   const { checkout } = rooms;
   const key = planKey(options.version, options.entries, options.overrides);
-  const last = checkout.loadPlan();
-  const remembered = checkout.loadState();
+  const kept = rooms.warm?.recall(checkout);
+  const last = kept?.loaded ?? checkout.loadPlan();
+  const remembered = kept?.state ?? checkout.loadState();
   const state = last && remembered?.planId === last.id ? remembered : undefined;
   if (last !== undefined && state !== undefined && last.facts.key === key && sameEnv(last, options)) {
     const reads = checkReads(checkout, state.reads);

@@ -94,7 +94,7 @@ export function quickCheck(checkout: Checkout, request: QuickRequest): QuickAnsw
 }
 
 /** A tree by its members, each directory's and file's own signature; a symlink output by its target. */
-function sameMembers(checkout: Checkout, state: CheckoutState, path: number, name: string): boolean {
+export function sameMembers(checkout: Checkout, state: CheckoutState, path: number, name: string): boolean {
   const target = state.texts.get(path);
   if (target !== undefined) {
     const found = checkout.fs.lstat(checkout.absolute(name));

@@ -14,6 +14,7 @@ import type { Clock, Log, Random } from "../ports/index.ts";
 import type { ExecBody, IngestBody, Ledger, Signer } from "../provenance/index.ts";
 import type { Checkout } from "./checkout.ts";
 import type { Trust } from "./trust.ts";
+import type { WarmBuild } from "./warm-build.ts";
 
 /** Identity of the host's own tools: what takes the image's place in the key of a chore without one. */
 export interface HostIdentity {
@@ -118,6 +119,8 @@ export interface BuildRooms {
   sharedResults?(): Promise<SharedResults | undefined>;
   records(): Promise<Records>;
   readonly sources: SourceProvider;
+  /** What the last build of this process left; absent where every build is alone. */
+  readonly warm?: WarmBuild;
   readonly images: Images;
   hostIdentity(tools: readonly string[]): HostIdentity;
   /** Directory of a declared source's tree. */

@@ -124,6 +124,12 @@ export class CheckoutState {
     this.signatures[path * STAT_NUMBERS] = NO_SIGNATURE;
   }
 
+  /** Whether what the checkout has there has been looked at long enough after it changed to be sure of it. */
+  isCertain(path: number): boolean {
+    if (!this.is(path, "tree")) return this.signatures[path * STAT_NUMBERS] !== NO_SIGNATURE;
+    return this.members.get(path)?.every(({ signature }) => signature[0] !== NO_SIGNATURE) ?? false;
+  }
+
   /** Whether the checkout's file still is the one that had this path's digest. */
   hasSignature(path: number, numbers: Float64Array, at: number): boolean {
     const own = path * STAT_NUMBERS;

@@ -1,6 +1,6 @@
 import type { WorkspacePath } from "../../src/base/index.ts";
 import { readAction } from "../../src/executor/index.ts";
-import { SILENT_LOG } from "../../src/ports/index.ts";
+import { type ChangeFeed, SILENT_LOG } from "../../src/ports/index.ts";
 import {
   catchUpIndex,
   endorsedKeys,
@@ -15,6 +15,8 @@ import {
   type BuildSummary,
   build,
   Checkout,
+  type WatchObserver,
+  watchBuilds,
 } from "../../src/scheduler/index.ts";
 import { FakeExecutor, type FakeRecipe } from "./fake-executor.ts";
 import { FakeProcessTable } from "./fake-process-table.ts";
@@ -27,6 +29,26 @@ import { MemoryLedger } from "./memory-ledger.ts";
 import { SeededRandom } from "./seeded-random.ts";
 
 const ROOT = "/checkout";
+
+const OPTIONS: BuildOptions = {
+  version: "test",
+  entries: ["begatfile" as WorkspacePath],
+  targets: [],
+  directory: "" as WorkspacePath,
+  overrides: {},
+  jobs: 2,
+  keepGoing: true,
+  dryRun: false,
+  force: false,
+  everyOutput: false,
+  minIsolation: undefined,
+  choseExecutor: false,
+  timeoutMs: 0,
+  resources: {},
+  verbose: false,
+  who: "tester",
+  env: () => undefined,
+};
 
 /** Reads actions back from manifests, as the engine's own does. */
 export const memoryLister: InputLister = (action, manifest) => {
@@ -96,30 +118,10 @@ export class MemoryBuilds {
     const { signal = new AbortController().signal, onEvent, rooms, ...given } = options;
     this.blobs = this.blobs.again();
     const jobs = given.jobs ?? 2;
-    const { clock, fs, blobs } = this;
-    const executor = new FakeExecutor({ blobs, clock, files: fs, recipe: this.#recipe, slots: Math.max(1, jobs) });
+    const executor = this.#executor(Math.max(1, jobs));
     const events: BuildEvent[] = [];
     const summary = await build(
-      {
-        version: "test",
-        entries: ["begatfile" as WorkspacePath],
-        targets: [],
-        directory: "" as WorkspacePath,
-        overrides: {},
-        jobs,
-        keepGoing: true,
-        dryRun: false,
-        force: false,
-        everyOutput: false,
-        minIsolation: undefined,
-        choseExecutor: false,
-        timeoutMs: 0,
-        resources: {},
-        verbose: false,
-        who: "tester",
-        env: () => undefined,
-        ...given,
-      },
+      { ...OPTIONS, jobs, ...given },
       { ...this.#rooms(executor), ...rooms },
       (event) => {
         events.push(event);
@@ -128,6 +130,26 @@ export class MemoryBuilds {
       signal,
     );
     return { summary, events, executed: executor.executed.map(({ label }) => label) };
+  }
+
+  /** Builds again and again, all in one process, for as long as `feed` tells of changes. */
+  watch(
+    feed: ChangeFeed,
+    observer: WatchObserver,
+    signal: AbortSignal,
+    given: Partial<BuildOptions> = {},
+  ): { readonly executor: FakeExecutor; readonly done: Promise<void> } {
+    const executor = this.#executor(OPTIONS.jobs);
+    const watched = { feed, root: ROOT };
+    return {
+      executor,
+      done: watchBuilds({ ...OPTIONS, ...given }, this.#rooms(executor), watched, observer, signal),
+    };
+  }
+
+  #executor(slots: number): FakeExecutor {
+    const { clock, fs, blobs } = this;
+    return new FakeExecutor({ blobs, clock, files: fs, recipe: this.#recipe, slots });
   }
 
   #rooms(executor: FakeExecutor): BuildRooms {

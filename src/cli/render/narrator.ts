@@ -1,5 +1,5 @@
 import type { BuildEvent, ChoreName } from "../../scheduler/index.ts";
-import { counted, formatDuration, formatSize } from "../quantity.ts";
+import { counted, formatCount, formatDuration, formatSize } from "../quantity.ts";
 import type { Palette } from "./colour.ts";
 import { differenceText } from "./difference.ts";
 import { failureText, printedText, undeclaredText } from "./failure.ts";
@@ -106,6 +106,10 @@ export function createNarrator(options: NarratorOptions): Narrator {
     }
     if (quiet) return "";
     switch (event.type) {
+      case "watching":
+        return paint.dim(`watching ${counted(event.directories, "directory", "directories")}; Ctrl-C ends\n`);
+      case "changed":
+        return `changed: ${changedText(event.paths)}\n`;
       case "waiting": {
         const holder = event.pid === undefined ? "another build" : `the build of process ${event.pid}`;
         return `waiting for ${holder} in this checkout\n`;
@@ -166,6 +170,14 @@ function checkedText(event: Extract<BuildEvent, { type: "chore-checked" }>, pain
   if (verdict === "unchecked")
     return noticeText("warning", `${label} could not be checked: ${because ?? ""}`, undefined, paint);
   return tellsAll ? `${paint.green("agrees")}  ${label}${where}\n` : "";
+}
+
+/** Paths that a line of the watch names. */
+const NAMED = 5;
+
+function changedText(paths: readonly string[]): string {
+  const more = paths.length - NAMED;
+  return `${paths.slice(0, NAMED).map(oneLine).join(", ")}${more > 0 ? ` and ${formatCount(more)} more` : ""}`;
 }
 
 /** `warning: ...` and, where there is one, its hint. */

@@ -17,7 +17,11 @@ const EXECUTORS = ["server", "bubblewrap", "docker", "process"] as const;
 /** Executed chores with a line of their own on a terminal; a log has them all. */
 const TERMINAL_LINES = 40;
 
-export const build = (context: Context): Promise<number> => run(context, buildOptions(context));
+export async function build(context: Context): Promise<number> {
+  const options = buildOptions(context);
+  if (context.args.flags.has("watch")) return (await import("./watch.ts")).watchBuild(context, options);
+  return run(context, options);
+}
 
 /** A build whose every result is checked, those of before too. */
 export async function challenge(context: Context): Promise<number> {
@@ -142,7 +146,7 @@ function agreeing(text: string | undefined): number | undefined {
   return k === undefined ? undefined : Number(k);
 }
 
-function chooseRenderer({ args, host, paint }: Context, diagnostics: LateDiagnostics): Renderer {
+export function chooseRenderer({ args, host, paint }: Context, diagnostics: LateDiagnostics): Renderer {
   const { flags } = args;
   if (flags.has("json")) return createJsonRenderer(host.stdout, host.every);
   const onTerminal = host.stdout.isTerminal;
@@ -170,7 +174,7 @@ function redraws(env: Context["host"]["env"]): boolean {
   return !ci && env.TERM !== "dumb";
 }
 
-function isCancellation(error: unknown): boolean {
+export function isCancellation(error: unknown): boolean {
   return codeOf(error) === "EXECUTOR_CANCELLED" || (error instanceof Error && error.name === "AbortError");
 }
 

@@ -25,6 +25,8 @@ export async function openServices(host: Host): Promise<Services> {
       const { runBuild } = await import("./build-service.ts");
       return runBuild(machine, workspace, options, listener, signal);
     },
+    watch: async (options, observer, signal) =>
+      (await import("./watch-service.ts")).watch(machine, options, observer, signal),
     format: async (request) => (await begatfiles()).format(machine, request),
     check: async (options) => (await begatfiles()).check(machine, options),
     graph: async (request) => (await begatfiles()).graph(machine, request),

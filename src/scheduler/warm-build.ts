@@ -1,0 +1,88 @@
+import { STAT_NUMBERS } from "../ports/index.ts";
+import { CHECKOUT, type Checkout } from "./checkout.ts";
+import type { Plan } from "./plan.ts";
+import type { Prepared } from "./prepare.ts";
+import type { Selection } from "./targets.ts";
+
+/**
+ * What one build leaves to the next in the same process: the plan and the state as they were saved, and which paths may
+ * be different since. Somebody who has watched the checkout all the time marks those; a build alone has none of this.
+ */
+export class WarmBuild {
+  #prepared: Prepared | undefined;
+  #selection: Selection | undefined;
+  /** Plan and state on the disk, as this process left them. */
+  #saved: Float64Array | undefined;
+  /** 1 for each path of the plan that may have changed since the last build looked at it. */
+  #suspects: Uint8Array | undefined;
+  #isWhole = false;
+  #builds = 0;
+
+  /** The last build's, where nobody has written another plan or state since. */
+  recall(checkout: Checkout): Prepared | undefined {
+    const saved = this.#saved;
+    const now = saved && signatureOf(checkout);
+    if (this.#prepared !== undefined && now?.every((n, i) => n === saved?.[i]))
+      return { ...this.#prepared, ingested: [] };
+    this.#prepared = this.#selection = this.#saved = this.#suspects = undefined;
+    return undefined;
+  }
+
+  /**
+   * A build has come to its end and saved what it knows.
+   *
+   * @param isWhole Everything that was wanted is in the checkout.
+   */
+  keep(prepared: Prepared, selection: Selection, checkout: Checkout, isWhole: boolean): void {
+    this.#prepared = prepared;
+    this.#selection = selection;
+    this.#saved = signatureOf(checkout);
+    this.#suspects = undefined;
+    this.#isWhole = isWhole;
+    this.#builds++;
+  }
+
+  /** How many have left something. */
+  get builds(): number {
+    return this.#builds;
+  }
+
+  get prepared(): Prepared | undefined {
+    return this.#prepared;
+  }
+
+  get selection(): Selection | undefined {
+    return this.#selection;
+  }
+
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  suspectAll(): void {
+    this.#suspects = undefined;
+  }
+
+  /** @param paths 1 for each path that may have changed since the last build began to look at it. */
+  suspect(paths: Uint8Array): void {
+    this.#suspects = paths;
+  }
+
+  /** For this plan: what was chosen of it the last time. Targets are the same in all builds of a process. */
+  selectionOf(plan: Plan): Selection | undefined {
+    return this.#prepared?.loaded.plan === plan ? this.#selection : undefined;
+  }
+
+  /** `undefined`: any path may have changed. */
+  suspectsOf(plan: Plan): Uint8Array | undefined {
+    return this.#prepared?.loaded.plan === plan ? this.#suspects : undefined;
+  }
+}
+
+function signatureOf(checkout: Checkout): Float64Array | undefined {
+  const numbers = new Float64Array(2 * STAT_NUMBERS);
+  const there = [CHECKOUT.plan, CHECKOUT.state].every((path, i) =>
+    checkout.fs.statInto(checkout.absolute(path), numbers, i * STAT_NUMBERS),
+  );
+  return there ? numbers : undefined;
+}

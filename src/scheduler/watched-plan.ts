@@ -1,0 +1,158 @@
+import { parentOf, type WorkspacePath } from "../base/index.ts";
+import { STAT_NUMBERS } from "../ports/index.ts";
+import type { Checkout } from "./checkout.ts";
+import { checkReads, type ReadSignature } from "./freshness.ts";
+import type { Prepared } from "./prepare.ts";
+import { sameMembers } from "./quick.ts";
+import type { Selection } from "./targets.ts";
+
+/** Neither a source that the targets need nor an output they are. */
+const OF_NO_INTEREST = 0;
+const SOURCE = 1;
+const OUTPUT = 2;
+
+/**
+ * What of a plan has to be watched, by directory, and what of it changed where a directory is told of. Paths are
+ * relative to the workspace; what begatfiles read outside of it is not watched.
+ */
+export class WatchedPlan {
+  /** Directories, each once; their places are the numbers below. */
+  readonly directories: readonly string[];
+  readonly prepared: Prepared;
+  readonly #checkout: Checkout;
+  readonly #kinds: Uint8Array;
+  /** Directory of each path of interest. */
+  readonly #directoryOf: Uint32Array;
+  /** Numbers of each source's `stat`, as of the moment it was last looked at here. */
+  readonly #seen: Float64Array;
+  /** Trees among the sources, by the directories in them. */
+  readonly #trees = new Map<number, Set<number>>();
+  readonly #numbers = new Float64Array(STAT_NUMBERS);
+
+  constructor(prepared: Prepared, selection: Selection, checkout: Checkout) {
+    const { plan } = prepared.loaded;
+    this.prepared = prepared;
+    this.#checkout = checkout;
+    this.#kinds = new Uint8Array(plan.pathCount);
+    this.#directoryOf = new Uint32Array(plan.pathCount);
+    this.#seen = new Float64Array(plan.pathCount * STAT_NUMBERS);
+    const numbers = new Map<string, number>();
+    const numberOf = (directory: string): number => {
+      const known = numbers.get(directory);
+      if (known !== undefined) return known;
+      numbers.set(directory, numbers.size);
+      return numbers.size - 1;
+    };
+    const take = (entry: number, kind: number): void => {
+      const path = entry >>> 1;
+      if (this.#kinds[path] !== OF_NO_INTEREST || plan.isProperty(path)) return;
+      this.#kinds[path] = kind;
+      this.#directoryOf[path] = numberOf(parentOf(plan.path(path)));
+      if ((entry & 1) === 0 || kind === OUTPUT) return;
+      for (const member of prepared.state.members.get(path) ?? []) {
+        const directory = numberOf(member.digest === undefined ? member.path : parentOf(member.path as WorkspacePath));
+        const trees = this.#trees.get(directory) ?? new Set();
+        this.#trees.set(directory, trees.add(path));
+      }
+    };
+    const { inputOffsets, inputs, producer } = plan.columns;
+    for (let chore = 0; chore < plan.choreCount; chore++) {
+      if (!selection.needed[chore]) continue;
+      for (let i = inputOffsets[chore] as number; i < (inputOffsets[chore + 1] as number); i++) {
+        const entry = inputs[i] as number;
+        if ((producer[entry >>> 1] as number) < 0) take(entry, SOURCE);
+      }
+    }
+    for (const entry of selection.wanted) take(entry, OUTPUT);
+    for (const read of watchedReads(prepared.state.reads)) numberOf(directoryOf(read));
+    this.directories = [...numbers.keys()];
+  }
+
+  /** Takes each source as it is now for what the last build saw; answers those of which that is not certain. */
+  look(): { readonly different: readonly string[]; readonly isCertain: boolean } {
+    const { plan } = this.prepared.loaded;
+    const { state } = this.prepared;
+    const different: string[] = [];
+    let isCertain = true;
+    for (let path = 0; path < plan.pathCount; path++) {
+      if (this.#kinds[path] !== SOURCE || state.is(path, "tree")) continue;
+      const there = this.#lookAt(path);
+      if (!state.isCertain(path) && !this.#isLater(path)) isCertain = false;
+      else if (!there || !state.hasSignature(path, this.#seen, path * STAT_NUMBERS)) different.push(plan.path(path));
+    }
+    return { different, isCertain };
+  }
+
+  /** Paths of the plan in these directories. */
+  suspects(directories: ReadonlySet<number>): Uint8Array {
+    const suspects = new Uint8Array(this.#kinds.length);
+    for (let path = 0; path < suspects.length; path++) {
+      if (this.#kinds[path] !== OF_NO_INTEREST && directories.has(this.#directoryOf[path] as number))
+        suspects[path] = 1;
+    }
+    for (const directory of directories) for (const path of this.#trees.get(directory) ?? []) suspects[path] = 1;
+    return suspects;
+  }
+
+  /**
+   * Sources, and what begatfiles read, that are not what they were, among those in these directories; they count as
+   * seen then.
+   *
+   * @param outputs Outputs too that do not stand there as the last build left them.
+   */
+  changed(directories: ReadonlySet<number>, outputs: boolean): readonly string[] {
+    const { plan } = this.prepared.loaded;
+    const { state } = this.prepared;
+    const changed: string[] = [];
+    const suspects = this.suspects(directories);
+    for (let path = 0; path < suspects.length; path++) {
+      if (!suspects[path]) continue;
+      const isChanged =
+        this.#kinds[path] === OUTPUT
+          ? outputs && !this.#stands(path)
+          : state.is(path, "tree")
+            ? !sameMembers(this.#checkout, state, path, plan.path(path))
+            : this.#differs(path);
+      if (isChanged) changed.push(plan.path(path));
+    }
+    const places = new Set([...directories].map((number) => this.directories[number] as string));
+    const reads = watchedReads(state.reads).filter((read) => places.has(directoryOf(read)));
+    const { fresh, stale } = checkReads(this.#checkout, reads);
+    if (!fresh && stale !== undefined && !changed.includes(stale)) changed.push(stale === "" ? "." : stale);
+    return changed;
+  }
+
+  /** Whether a source changed after the last build began to look. */
+  #isLater(path: number): boolean {
+    return (this.#seen[path * STAT_NUMBERS + 2] as number) > this.#checkout.fileClockMs();
+  }
+
+  #differs(path: number): boolean {
+    const before = this.#seen.slice(path * STAT_NUMBERS, (path + 1) * STAT_NUMBERS);
+    this.#lookAt(path);
+    return before.some((n, i) => n !== this.#seen[path * STAT_NUMBERS + i]);
+  }
+
+  #stands(path: number): boolean {
+    const { plan } = this.prepared.loaded;
+    const { state } = this.prepared;
+    if (!state.knows(path)) return true;
+    if (state.is(path, "tree") || state.is(path, "symlink"))
+      return sameMembers(this.#checkout, state, path, plan.path(path));
+    const full = this.#checkout.absolute(plan.path(path));
+    return this.#checkout.fs.statInto(full, this.#numbers, 0) && state.hasSignature(path, this.#numbers, 0);
+  }
+
+  #lookAt(path: number): boolean {
+    const full = this.#checkout.absolute(this.prepared.loaded.plan.path(path));
+    const there = this.#checkout.fs.statInto(full, this.#seen, path * STAT_NUMBERS);
+    if (!there) this.#seen.fill(-1, path * STAT_NUMBERS, (path + 1) * STAT_NUMBERS);
+    return there;
+  }
+}
+
+const watchedReads = (reads: readonly ReadSignature[]): readonly ReadSignature[] =>
+  reads.filter(({ path }) => !path.startsWith("/"));
+
+const directoryOf = ({ path, kind }: ReadSignature): string =>
+  kind === "directory" ? path : parentOf(path as WorkspacePath);
