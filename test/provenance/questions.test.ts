@@ -6,8 +6,10 @@ import {
   completeArtifact,
   digestsStarting,
   endorsedKeys,
+  findTaint,
   type History,
   ImageMakings,
+  type KeyHistory,
   type ProvIndex,
   provPath,
   provShow,
@@ -136,6 +138,20 @@ describe("what something had a part in", () => {
   test("of what no record names is nothing, and says that it was never seen", () => {
     expect(affected(digest("never"))).toMatchObject({ by: [], clear: 5, unknown: 2, seen: false });
   });
+});
+
+test("a quarantine reaches what ran in an image of it, or was given a property of it, and nothing else", () => {
+  const reached = (text: string): number[] => {
+    const target = { t: "digest", is: sha256(text) } as const;
+    const quarantine = { seq: 99, target, fromSeq: 0, toSeq: undefined, reason: "bad" };
+    const decided = { quarantines: [quarantine], keys: () => [] } as unknown as KeyHistory;
+    const parts = { ledger, lister: listAction, members: () => undefined, producers: () => [] };
+    const taint = findTaint({ ...parts, history: decided });
+    return Object.values(at).filter((seq) => taint.because(seq) !== undefined);
+  };
+  expect(reached(PACKAGE)).toEqual([at.image, at.compile, at.link]);
+  expect(reached("7")).toEqual([at.version, at.link]);
+  expect(reached("h")).toEqual([at.host, at.after]);
 });
 
 test("a path leads through the image an execution ran in", () => {

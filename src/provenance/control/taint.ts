@@ -62,7 +62,9 @@ function targetName({ t, is }: Target): string {
 const isImage = (image: string, is: string): boolean =>
   image === is || image.endsWith(`:${is}`) || image.endsWith(`@${is}`);
 
-function isMeant(ban: Ban, record: ExecBody & RecordFrame, inputs: () => ActionListing["inputs"]): boolean {
+type Listing = Pick<ActionListing, "env" | "inputs">;
+
+function isMeant(ban: Ban, record: ExecBody & RecordFrame, listing: () => Listing): boolean {
   if (record.seq < ban.fromSeq || record.seq > ban.toSeq) return false;
   const { t, is = "" } = ban.target;
   switch (t) {
@@ -80,15 +82,15 @@ function isMeant(ban: Ban, record: ExecBody & RecordFrame, inputs: () => ActionL
       return (
         isImage(record.image, is) ||
         record.out.some(({ d }) => d === is) ||
-        inputs().some(({ digest }) => digest === is)
+        listing().inputs.some(({ digest }) => digest === is)
       );
   }
 }
 
 /**
  * Executions that a decision reaches: made by, of or with what is quarantined or by a revoked key, or from something that
- * only such executions made. Where another execution before it made the same bytes, they are not held against it. Nothing is
- * read where nothing is decided; else every execution from the first record concerned on.
+ * only such executions made: files, the image it ran in, variables. Where another execution before it made the same bytes,
+ * they are not held against it. Nothing is read where nothing is decided; else every execution from the first record concerned on.
  */
 export function findTaint(parts: TaintParts): TaintSource {
   const { ledger, history, producers, members } = parts;
@@ -97,21 +99,27 @@ export function findTaint(parts: TaintParts): TaintSource {
   const tainted = new Map<number, string>();
   /** Bytes that a tainted execution made, and which. */
   const made = new Map<Sha256, number>();
+  /** Images and variables that a tainted execution handed on, as `image` has the one and `NAME=value` the other. */
+  const handed = new Map<string, number>();
   const from = Math.min(...bans.map(({ fromSeq }) => fromSeq));
   for (const { seq, bytes } of ledger.read(from, ledger.size())) {
     if (!bytes.includes(EXEC_KIND)) continue;
     const record = executionAt(ledger, seq);
     if (record === undefined) continue;
-    let listed: ActionListing["inputs"] | undefined;
-    const inputs = () => {
-      listed ??= inputsOf(parts, record);
+    let listed: Listing | undefined;
+    const listing = () => {
+      listed ??= listingOf(parts, record);
       return listed;
     };
     const because =
-      bans.find((ban) => isMeant(ban, record, inputs))?.because ??
-      (made.size === 0 ? undefined : inherited(inputs(), seq));
+      bans.find((ban) => isMeant(ban, record, listing))?.because ??
+      (made.size === 0 ? undefined : inherited(listing().inputs, seq)) ??
+      (handed.size === 0 ? undefined : surrounded(record, listing().env));
     if (because === undefined) continue;
     tainted.set(seq, because);
+    for (const [name, value] of Object.entries(record.props ?? {})) {
+      handed.set(name.startsWith("image ") ? value : `${name}=${value}`, seq);
+    }
     for (const { d, m } of record.out) {
       if (d === EMPTY || m === "l") continue;
       made.set(d, seq);
@@ -119,12 +127,26 @@ export function findTaint(parts: TaintParts): TaintSource {
     }
   }
 
+  function reasonOf(what: string, by: number): string {
+    return `${what} was made by record ${by}: ${tainted.get(by)?.replace(/^.* was made by record \d+: /, "")}`;
+  }
+
+  function surrounded({ image }: ExecBody, env: ActionListing["env"]): string | undefined {
+    const maker = handed.get(image);
+    if (maker !== undefined) return reasonOf(`image ${image.slice(0, 19)}`, maker);
+    for (const [name, value] of env) {
+      const by = handed.get(`${name}=${value}`);
+      if (by !== undefined) return reasonOf(`variable ${name}`, by);
+    }
+    return undefined;
+  }
+
   function inherited(inputs: ActionListing["inputs"], seq: number): string | undefined {
     for (const { path, digest } of inputs) {
       const by = made.get(digest);
       if (by === undefined) continue;
       if (producers(digest).some((other) => other.seq < seq && !tainted.has(other.seq))) continue;
-      return `${path} was made by record ${by}: ${tainted.get(by)?.replace(/^.* was made by record \d+: /, "")}`;
+      return reasonOf(path, by);
     }
     return undefined;
   }
@@ -143,10 +165,10 @@ function executionAt(ledger: Ledger, seq: number): (ExecBody & RecordFrame) | un
 }
 
 /** Inputs whose list is lost make a travail that cannot be verified, and is not used again for that. */
-function inputsOf({ ledger, lister }: TaintParts, record: ExecBody): ActionListing["inputs"] {
+function listingOf({ ledger, lister }: TaintParts, record: ExecBody): Listing {
   try {
-    return lister(record.action, (hash) => ledger.manifest(hash)).inputs;
+    return lister(record.action, (hash) => ledger.manifest(hash));
   } catch {
-    return [];
+    return { env: [], inputs: [] };
   }
 }
