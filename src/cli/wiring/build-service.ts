@@ -2,7 +2,6 @@ import { join } from "node:path/posix";
 import type { WorkspacePath } from "../../base/index.ts";
 import { BuildLeases } from "../../cache/index.ts";
 import { hostIdentity } from "../../executor/index.ts";
-import type { LazyBlobs } from "../../fulcrum-client/index.ts";
 import { createSourceProvider } from "../../hermetic/index.ts";
 import { encodeTree } from "../../protocol/index.ts";
 import {
@@ -17,12 +16,11 @@ import {
 import type { BuildOptions } from "../services.ts";
 import { schedulerOptions } from "./build-options.ts";
 import { chooseExecutor } from "./choose-executor.ts";
-import { bringing, farmRooms, isForeign } from "./farm-build.ts";
 import { imageProvider, imagesOf } from "./images.ts";
 import type { Machine, Workspace } from "./machine.ts";
+import type { othersOf } from "./others.ts";
 import { packagesOf } from "./package-finder.ts";
 import { openRecords } from "./records.ts";
-import { sharedResultsOf } from "./shared-results.ts";
 
 const SOURCES = ".begat/source";
 
@@ -33,7 +31,10 @@ export async function runBuild(
   listener: EventListener,
   signal: AbortSignal,
 ): Promise<BuildSummary> {
-  const rooms = buildRooms(machine, workspace, options, listener);
+  const hasOthers = (options.farm !== undefined || options.cache !== undefined) && !options.dryRun;
+  // What speaks to others is loaded where there are any.
+  const others = hasOthers ? (await import("./others.ts")).othersOf : undefined;
+  const rooms = buildRooms(machine, workspace, options, listener, others);
   return build(schedulerOptions(machine, workspace, options), rooms, listener, signal);
 }
 
@@ -43,6 +44,7 @@ export function buildRooms(
   workspace: Workspace,
   options: BuildOptions,
   listener: EventListener,
+  withOthers?: typeof othersOf,
 ): BuildRooms {
   const { fs } = machine;
   const notice = (code: string, severity: "note" | "warning") => (text: string) =>
@@ -62,17 +64,15 @@ export function buildRooms(
     records ??= openRecordsWithLease(machine, blobs, options, notice("INDEX_NOTICE", "warning"));
     return records;
   };
-  const elsewhere =
-    options.farm === undefined || options.dryRun
-      ? undefined
-      : farmRooms({ machine, options: options.farm, own: blobs, provider, records: recordsOnce });
+  const onWarning = (code: string, text: string) => notice(code, "warning")(text);
+  const others = withOthers?.({ machine, options, own: blobs, provider, records: recordsOnce, onWarning });
   return {
     checkout,
     clock: machine.clock,
     random: machine.random,
     log: machine.log,
     processes: machine.processes,
-    blobs: elsewhere?.blobs ?? blobs,
+    blobs: others?.blobs ?? blobs,
     bulk: machine.bulk,
     executor: (images = false) => {
       executor ??= chooseExecutor({
@@ -84,21 +84,10 @@ export function buildRooms(
         blobs,
         onNotice: notice("EXECUTOR_NOTICE", "note"),
         onWeaker: notice("EXECUTOR_WEAKER", "warning"),
-      }).then((chosen) => withOthers(chosen, options, elsewhere?.blobs));
+      }).then((chosen) => others?.besides(chosen) ?? chosen);
       return executor;
     },
-    ...(elsewhere === undefined ? {} : { farm: elsewhere.farm }),
-    ...(options.cache === undefined || options.dryRun
-      ? {}
-      : {
-          sharedResults: sharedResultsOf({
-            machine,
-            options: options.cache,
-            own: blobs,
-            records: recordsOnce,
-            onNotice: (code, text) => notice(code, "warning")(text),
-          }),
-        }),
+    ...others?.rooms,
     records: recordsOnce,
     sources: createSourceProvider({
       fs,
@@ -128,17 +117,6 @@ export function buildRooms(
     sourceDirectory: (name) => `${SOURCES}/${name}` as WorkspacePath,
     sourceMarker: (name) => `${SOURCES}/${name}.json` as WorkspacePath,
   };
-}
-
-/** What executes here beside others. Results that nobody signs are let count only by who asks for such. */
-function withOthers(
-  chosen: ChosenExecutor,
-  { farm, cache }: Pick<BuildOptions, "cache" | "farm">,
-  blobs: LazyBlobs | undefined,
-): ChosenExecutor {
-  const executor = blobs === undefined ? chosen.executor : bringing(chosen.executor, blobs);
-  const takesUnsigned = cache?.takesUnsigned === true || (farm !== undefined && isForeign(farm.address));
-  return takesUnsigned ? { executor, hostLevel: "none", imageLevel: "none" } : { ...chosen, executor };
 }
 
 async function openRecordsWithLease(

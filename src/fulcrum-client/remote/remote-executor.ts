@@ -42,8 +42,8 @@ export interface RemoteExecutorOptions {
   readonly retry?: RetryPolicy;
 }
 
-/** Half a minute: a leader that was restarted is back by then, and one that is gone is not waited for any longer. */
-const PATIENCE: RetryPolicy = { attempts: 9, firstDelayMs: 200, maxDelayMs: 5_000 };
+/** Nine seconds at most: a leader that was restarted is back by then, and one that is gone holds nobody up for longer. */
+const PATIENCE: RetryPolicy = { attempts: 7, firstDelayMs: 200, maxDelayMs: 3_000 };
 const ABILITIES_TIMEOUT_MS = 20_000;
 /** How often inputs that were evicted between their coming and their use are brought again. */
 const MOST_EVICTIONS = 5;

@@ -1,4 +1,3 @@
-import { rootCertificates } from "node:tls";
 import type * as Grpc from "@grpc/grpc-js";
 
 /**
@@ -14,6 +13,7 @@ export async function loadGrpc(): Promise<typeof Grpc> {
 export async function tlsCredentials(extra: Uint8Array | undefined): Promise<Grpc.ChannelCredentials> {
   const { credentials } = await loadGrpc();
   if (extra === undefined) return credentials.createSsl();
+  const { rootCertificates } = await import("node:tls");
   return credentials.createSsl(Buffer.concat([Buffer.from(`${rootCertificates.join("\n")}\n`), extra]));
 }
 
