@@ -1,5 +1,5 @@
 import { BegatError, EMPTY_DIGEST, explain } from "../../base/index.ts";
-import { statusNumber } from "../../fulcrum-client/index.ts";
+import { RpcError, statusNumber } from "../../fulcrum-client/index.ts";
 import type { Random } from "../../ports/index.ts";
 import { type farm, timestampOf } from "../../protocol/index.ts";
 import { MessageQueue } from "../execution/message-queue.ts";
@@ -61,6 +61,9 @@ const FAREWELL_MS = 5_000;
 const INTERNAL = statusNumber("INTERNAL");
 const CANCELLED = statusNumber("CANCELLED");
 
+const isOver = (error: BegatError): boolean =>
+  error instanceof RpcError && error.peerCode === "FARM_CERTIFICATE_REVOKED";
+
 class LeaseEnd extends BegatError<"RNODE_LEASE_ENDED"> {}
 class Cancelled extends BegatError<"RNODE_CANCELLED"> {}
 class LeaderSilent extends BegatError<"RNODE_LEADER_SILENT"> {}
@@ -98,7 +101,11 @@ export class Rnode {
     }
   }
 
-  /** Works until `signal`; connects again whenever the connection breaks. */
+  /**
+   * Works until `signal`; connects again whenever the connection breaks.
+   *
+   * @throws {RpcError} whose `peerCode` is `FARM_CERTIFICATE_REVOKED`: the farm wants nothing of this rnode any more.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, random } = this.#options;
     let failures = 0;
@@ -108,8 +115,9 @@ export class Rnode {
         await this.#session(signal);
       } catch (error) {
         if (signal.aborted) break;
-        if (!(error instanceof BegatError)) throw error;
-        log.warn("the leader cannot be reached", { because: explain(error) });
+        if (!(error instanceof BegatError) || isOver(error)) throw error;
+        // Once for each time it goes away, not for each try to find it again.
+        if (failures === 0) log.warn("the leader cannot be reached", { because: explain(error) });
       }
       if (signal.aborted) break;
       failures = clock.monotonicMs() - beganMs > RECONNECT_MOST_MS ? 0 : failures + 1;
