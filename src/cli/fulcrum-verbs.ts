@@ -57,7 +57,7 @@ export const FULCRUM_VERBS = {
         text: "of a leader: answer with results that clients made themselves too; nobody vouches for them",
       },
       address("status-listen", "show a status page and metrics there; on the loopback interface only"),
-      ...OPTIONS.json,
+      { name: "json", kind: "flag", text: "print every event as a line of JSON: ready, error" },
       ...OPTIONS.every,
     ],
     words: { least: 0, most: 0, what: "" },

@@ -208,6 +208,7 @@ function jsonFailure(error: unknown, args: Arguments | undefined, exitCode: numb
     args.verb === "build" ||
     args.verb === "challenge" ||
     args.verb === "image build" ||
+    args.verb === "fulcrum serve" ||
     answersInLines(args.verb)
   ) {
     return `${JSON.stringify({ v: EVENT_VERSION, type: "error", ...failure, exitCode })}\n`;

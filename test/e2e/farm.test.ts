@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Digest } from "../../src/base/index.ts";
@@ -19,6 +19,11 @@ const OFFER = ["--slots", "2", "--label", "pool=small"];
 
 beforeAll(async () => {
   leaderHome = new BegatHome();
+  // In systemd's place: writes down what it is told.
+  const told = join(leaderHome.path, "told");
+  writeFileSync(join(leaderHome.path, "systemd-notify"), `#!/bin/sh\necho "$@" >> ${told}\n`, { mode: 0o755 });
+  leaderHome.env.PATH = `${leaderHome.path}:${process.env.PATH}`;
+  leaderHome.env.NOTIFY_SOCKET = join(leaderHome.path, "notify");
   homes = [new BegatHome(), new BegatHome()];
   const [listen, plain, status] = await Promise.all([freePort(), freePort(), freePort()]);
   leaderArgs = ["--leader", "--name", "boss", "--listen", `127.0.0.1:${listen}`, "--slots", "0"];
@@ -74,6 +79,12 @@ test("answers the same action from the cache the second time", async () => {
   const again = () => client.sh("echo cached > out", { outputs: ["out"] });
   expect((await (await again()).response).cachedResult).toBe(false);
   expect((await (await again()).response).cachedResult).toBe(true);
+});
+
+test("tells the service manager that it is ready", async () => {
+  const told = join(leaderHome.path, "told");
+  await until(() => existsSync(told));
+  expect(readFileSync(told, "utf8")).toBe(`--pid=${leader.pid} READY=1\n`);
 });
 
 test("runs no recipe as the owner of the keys, and lets none read them", async () => {
@@ -189,6 +200,22 @@ describe("with real faults", () => {
     expect(verified).toMatchObject({ status: 0, stdout: expect.stringContaining("the ledger holds") });
   }, 60_000);
 });
+
+test("an rnode whose membership is revoked ends, and says why", async () => {
+  // The one that was drained, if that test ran; else another has to go first.
+  const at = Math.max(
+    0,
+    rnodes.findIndex(({ child }) => child.exitCode !== null),
+  );
+  await (rnodes[at] as FulcrumProcess).kill("SIGTERM");
+  const rnode = await FulcrumProcess.start(homes[at] as BegatHome, await again());
+  const member = `rnode/${rnode.ready.name}`;
+  const revoked = await leaderHome.workspace("revoking").begat(["farm", "revoke", member, "--reason", "test"]);
+  expect(revoked.status).toBe(0);
+  const { status, stderr } = await rnode.ended;
+  expect(status).toBe(1);
+  expect(stderr).toContain("was revoked");
+}, 60_000);
 
 async function statusOf(name: string): Promise<farm.ExecutionStatus | undefined> {
   return (await client.raw.status.get({})).executions.find((execution) => execution.name === name);

@@ -60,10 +60,9 @@ export class FulcrumProcess {
     const ready = new Promise<ReadyFulcrum>((resolve) => {
       child.stdout?.setEncoding("utf8").on("data", (text: string) => {
         stdout += text;
-        // What went wrong is a document too.
-        if (!stdout.endsWith("}\n")) return;
-        const document = JSON.parse(stdout) as ReadyFulcrum & { readonly error?: unknown };
-        if (document.error === undefined) resolve(document);
+        const [line = "", more] = stdout.split("\n");
+        const event = more === undefined ? undefined : (JSON.parse(line) as ReadyFulcrum & { readonly type: string });
+        if (event?.type === "ready") resolve(event);
       });
     });
     const died = ended.then(({ status }) => {

@@ -1,7 +1,7 @@
 import type { Context } from "../context.ts";
 import { EXIT, UsageError } from "../exit-code.ts";
 import type { ReadyFulcrum, ServeRequest } from "../fulcrum-services.ts";
-import { documentText } from "../render/json.ts";
+import { jsonLine } from "../render/json.ts";
 import { noticeText } from "../render/narrator.ts";
 import { oneLine } from "../render/sanitise.ts";
 
@@ -25,7 +25,8 @@ export async function fulcrumServe(context: Context): Promise<number> {
   ];
   try {
     await services.fulcrumServe(request, {
-      onReady: (ready) => host.stdout.write(args.flags.has("json") ? documentText(args.verb, ready) : readyLine(ready)),
+      onReady: (ready) =>
+        host.stdout.write(args.flags.has("json") ? jsonLine({ type: "ready", ...ready }) : readyLine(ready)),
       onNotice: (text, hint) => host.stderr.write(noticeText("warning", text, hint, context.paint)),
       drain: draining,
       stop: stop.signal,
