@@ -157,8 +157,8 @@ export class Executions {
         this.#decider.tell({ type: "running", rnode, boot, lease: message.value.leaseId, fence: message.value.fence });
         break;
       case "refused": {
-        const { leaseId, fence, reason } = message.value;
-        this.#decider.tell({ type: "refused", rnode, boot, lease: leaseId, fence, text: reason });
+        const { leaseId, fence, reason, unfit } = message.value;
+        this.#decider.tell({ type: "refused", rnode, boot, lease: leaseId, fence, text: reason, isUnfit: unfit });
         break;
       }
       case "draining":
@@ -338,7 +338,7 @@ export class Executions {
     this.log.note(name, `the result of rnode ${answer.rnode} counts`);
     let kept = this.#keeping.get(answer.result);
     if (kept === undefined) {
-      kept = this.#keep(operation.request, taken, answer.rnode);
+      kept = this.#keep(operation.request, taken);
       this.#keeping.set(answer.result, kept);
       kept.finally(() => this.#keeping.delete(answer.result));
     }
@@ -348,13 +348,12 @@ export class Executions {
   }
 
   /** A result that cannot be kept is worth an answer all the same. */
-  async #keep(request: OperationRequest, taken: TakenResult, rnode: string): Promise<void> {
-    const { results, onResult, ports } = this.#options;
+  async #keep(request: OperationRequest, taken: TakenResult): Promise<void> {
+    const { results, ports } = this.#options;
     const { instance, action, submission } = request;
     const result = taken.checked?.result as reapi.ActionResult;
     const isCacheable = taken.isCacheable && !submission.doNotCache;
     try {
-      await onResult?.({ instance, rnode, travail: travailOf(result), isCacheable });
       if (isCacheable) await results.put(instance, action, result, undefined);
     } catch (error) {
       ports.log.warn("a result could not be kept", { action: action.hash, why: explain(error) });
@@ -422,10 +421,3 @@ export const actionText = (digest: { readonly hash: string; readonly sizeBytes: 
   `${digest?.hash ?? ""}/${digest?.sizeBytes ?? 0}`;
 
 const durationOf = ({ outcome }: TakenResult): number => (outcome.kind === "done" ? outcome.durationMs : 0);
-
-function travailOf(result: reapi.ActionResult): Uint8Array {
-  const found = result.executionMetadata?.auxiliaryMetadata.find(({ typeUrl }) =>
-    typeUrl.endsWith("/radix.farm.v1.Travail"),
-  );
-  return found?.value ?? new Uint8Array();
-}

@@ -32,17 +32,6 @@ export interface LeaderOptions {
    */
   readonly defaultImage?: string | undefined;
   readonly config?: Partial<Omit<LeaderConfig, "epoch">>;
-  /** Told of each result that counts, once, before anybody is answered with it. */
-  readonly onResult?: ((counted: CountedResult) => Promise<void>) | undefined;
-}
-
-/** A result that was checked and is what the clients get. */
-export interface CountedResult {
-  readonly instance: string;
-  readonly rnode: string;
-  /** Encoded `radix.farm.v1.Travail`; empty where the rnode need not sign. */
-  readonly travail: Uint8Array;
-  readonly isCacheable: boolean;
 }
 
 /** Figures since start, and of now. */

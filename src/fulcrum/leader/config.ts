@@ -23,6 +23,8 @@ export interface LeaderConfig {
   readonly quarantineMostMs: number;
   /** A chore that takes longer than this many times the 95th percentile of its own history is begun elsewhere too. */
   readonly hedgeFactor: number;
+  /** And longer than that by this: what a second begin costs is not worth less. */
+  readonly hedgeLeastMs: number;
   /** What a chore is expected to take when nothing is known of it. */
   readonly priorMs: number;
   /** Chores of one build looked at together, for the one whose inputs are nearest. */
@@ -57,6 +59,7 @@ export const DEFAULT_LEADER_CONFIG: LeaderConfig = {
   quarantineMs: 30_000,
   quarantineMostMs: 1_800_000,
   hedgeFactor: 1.5,
+  hedgeLeastMs: 2_000,
   priorMs: 1_000,
   window: 32,
   rankBand: 0.5,

@@ -108,7 +108,8 @@ export type LeaderEvent =
   | (FromRnode & { readonly type: "heartbeat"; readonly sequence: number; readonly held: readonly string[] })
   | (OfLease & { readonly type: "accepted" })
   | (OfLease & { readonly type: "running" })
-  | (OfLease & { readonly type: "refused"; readonly text: string })
+  /** Not begun. `isUnfit`: the rnode is not made for it, which is no fault of the rnode. */
+  | (OfLease & { readonly type: "refused"; readonly text: string; readonly isUnfit: boolean })
   | ResultEvent
   | (FromRnode & { readonly type: "draining" })
   | { readonly type: "rnode-lost"; readonly rnode: string; readonly connection: number }

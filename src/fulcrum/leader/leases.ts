@@ -96,7 +96,9 @@ export function armOverdue(state: LeaderState, lease: Lease, sinceMs: number): v
   const p95Ms = state.durations.p95Ms(chore.historyKey, chore.expectedMs);
   if (p95Ms === undefined) return;
   if (lease.overdueAlarm !== undefined) state.alarms.remove(lease.overdueAlarm);
-  lease.overdueAlarm = state.setAlarm(sinceMs + p95Ms * state.config.hedgeFactor, { kind: "overdue", lease });
+  const { hedgeFactor, hedgeLeastMs } = state.config;
+  const dueMs = sinceMs + Math.max(p95Ms * hedgeFactor, p95Ms + hedgeLeastMs);
+  lease.overdueAlarm = state.setAlarm(dueMs, { kind: "overdue", lease });
 }
 
 function charge(state: LeaderState, lease: Lease): void {

@@ -161,11 +161,12 @@ export function refused(turn: Turn, event: EventOf<"refused">): void {
   if (rnode === undefined || lease === undefined) return;
   close(turn, lease, "lost");
   if (lease.isCancelled) return;
-  if (rnode.isDraining) queueAgain(turn, lease.chore, rnode, event.text);
-  else {
-    attemptFailed(turn, lease.chore, rnode, event.text);
-    rnodeFailed(turn, rnode, event.text);
+  if (rnode.isDraining) {
+    queueAgain(turn, lease.chore, rnode, event.text);
+    return;
   }
+  attemptFailed(turn, lease.chore, rnode, event.text);
+  if (!event.isUnfit) rnodeFailed(turn, rnode, event.text);
 }
 
 export function result(turn: Turn, event: ResultEvent): void {

@@ -295,7 +295,7 @@ export class Rnode {
     const full = this.#works.size >= slots ? `all ${slots} slots are taken` : undefined;
     const reason = this.#isDraining ? "the rnode is draining" : full;
     if (reason === undefined) this.#begin(assign, endsAtMs);
-    else this.#refuse({ leaseId, fence, reason });
+    else this.#refuse({ leaseId, fence, reason, unfit: false });
   }
 
   #begin(assign: farm.Assign, endsAtMs: number): void {
@@ -306,7 +306,7 @@ export class Rnode {
       this.#options.journal.took({ ...lease, lease: leaseId });
     } catch (error) {
       if (!(error instanceof BegatError)) throw error;
-      this.#refuse({ leaseId, fence, reason: explain(error) });
+      this.#refuse({ leaseId, fence, reason: explain(error), unfit: false });
       return;
     }
     this.#seen.add(leaseId);
@@ -345,7 +345,7 @@ export class Rnode {
     } catch (error) {
       if (error instanceof RefusedError) {
         this.#forget(lease);
-        this.#refuse({ leaseId, fence, reason: explain(error) });
+        this.#refuse({ leaseId, fence, reason: explain(error), unfit: true });
         return;
       }
       log.warn("an execution came to nothing by a mistake of begat's own", { lease: leaseId, because: String(error) });

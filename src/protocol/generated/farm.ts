@@ -146,6 +146,8 @@ export interface Refused {
   leaseId: string;
   reason: string;
   fence: number;
+  /** It cannot run there, whatever happens: no reason to give the rnode less work. */
+  unfit: boolean;
 }
 
 /** Takes no more work; what it holds it ends. */
@@ -1777,7 +1779,7 @@ export const ExecutionStats: MessageFns<ExecutionStats> = {
 };
 
 function createBaseRefused(): Refused {
-  return { leaseId: "", reason: "", fence: 0 };
+  return { leaseId: "", reason: "", fence: 0, unfit: false };
 }
 
 export const Refused: MessageFns<Refused> = {
@@ -1790,6 +1792,9 @@ export const Refused: MessageFns<Refused> = {
     }
     if (message.fence !== 0) {
       writer.uint32(24).int64(message.fence);
+    }
+    if (message.unfit !== false) {
+      writer.uint32(32).bool(message.unfit);
     }
     return writer;
   },
@@ -1831,6 +1836,14 @@ export const Refused: MessageFns<Refused> = {
             message.fence = longToNumber(reader.int64());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.unfit = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1851,6 +1864,7 @@ export const Refused: MessageFns<Refused> = {
     message.leaseId = object.leaseId ?? "";
     message.reason = object.reason ?? "";
     message.fence = object.fence ?? 0;
+    message.unfit = object.unfit ?? false;
     return message;
   },
 };

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import type { farm } from "../../../src/protocol/index.ts";
+import { executionHints } from "../../../src/fulcrum-client/index.ts";
+import { farm, reapi } from "../../../src/protocol/index.ts";
 import { endFarmsAfterEach, leadingFarm } from "../../support/leading.ts";
 import { statusOfCall } from "../../support/reapi-client.ts";
 import { failure, ScriptedRnode, success } from "../../support/scripted-rnode.ts";
@@ -179,6 +180,40 @@ test("an rnode that fails again and again gets only a probe, after a while", asy
   worker.result(probe, success());
   expect((await second.response).result?.exitCode).toBe(0);
   expect((await client.status.get({})).nodes[0]?.state).toBe("ready");
+});
+
+test("what takes longer than it ever did is begun a second time on an idle rnode, and the second may win", async () => {
+  const { client, rnode, endpoint } = await leadingFarm();
+  const [slow, idle] = [await rnode("r1"), await rnode("r2")];
+  const hints = executionHints(farm.ExecutionHints.fromPartial({ expected: { seconds: 10, nanos: 0 } }));
+  const execution = client.execute(await client.action(), {}, { metadata: hints });
+  const assign = await slow.next("assign");
+  slow.accept(assign);
+  while (execution.stages.at(-1) !== reapi.ExecutionStage_Value.EXECUTING) await new Promise(setImmediate);
+  await pass(endpoint, 14_900, [slow, idle]);
+  expect(idle.heard.filter(({ $case }) => $case === "assign")).toEqual([]);
+  await pass(endpoint, 300, [slow, idle]);
+  const hedge = await idle.next("assign");
+  expect([hedge.hedge, hedge.key, slow.heard.length]).toEqual([true, assign.key, 0]);
+  idle.result(hedge, success());
+  expect((await execution.response).result?.executionMetadata?.worker).toBe("r2");
+  expect(await slow.next("cancel")).toEqual({ leaseId: assign.leaseId, reason: "superseded" });
+  const { decisions } = await client.control.describe({ name: await execution.name });
+  expect(decisions.map(({ text }) => text).join("\n")).toContain("begun on rnode r2 as well, since it takes long");
+});
+
+test("an rnode that is not made for a chore is spared it, and not blamed", async () => {
+  const { client, rnode, endpoint } = await leadingFarm();
+  const [unfit, fit] = [await rnode("r1", { slots: 2 }), await rnode("r2")];
+  for (let i = 0; i < 4; i++) {
+    await endpoint.clock.advance(100);
+    const execution = client.execute(await client.action());
+    const { leaseId, fence } = await unfit.next("assign");
+    unfit.say({ $case: "refused", value: { leaseId, fence, reason: "other tools", unfit: true } });
+    fit.result(await fit.next("assign"), success());
+    await execution.response;
+  }
+  expect((await client.status.get({})).nodes.map(({ state }) => state)).toEqual(["ready", "ready"]);
 });
 
 const refused: readonly (readonly [what: string, hello: Parameters<ScriptedRnode["connect"]>[1], status: string])[] = [

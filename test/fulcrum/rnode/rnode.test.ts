@@ -248,7 +248,12 @@ describe("an assignment", () => {
     recipe = hang;
     await start();
     for (const word of ["one", "two", "three"]) leader.assign(asked(action({ inputs: { word } })));
-    expect(await leader.next("refused")).toEqual({ leaseId: "L3", fence: 3, reason: "all 2 slots are taken" });
+    expect(await leader.next("refused")).toEqual({
+      leaseId: "L3",
+      fence: 3,
+      reason: "all 2 slots are taken",
+      unfit: false,
+    });
   });
 
   const refusals: readonly (readonly [name: string, parts: ActionParts, tools: string[], reason: string])[] = [
@@ -287,7 +292,8 @@ describe("an assignment", () => {
     test(`for ${name} is refused by name`, async () => {
       await start();
       leader.assign(asked(action(parts), { ...CONTEXT, tools }));
-      expect((await leader.next("refused")).reason).toBe(reason);
+      const { reason: said, unfit } = await leader.next("refused");
+      expect([said, unfit]).toEqual([reason, true]);
       expect(executor.executed).toEqual([]);
     });
   }
