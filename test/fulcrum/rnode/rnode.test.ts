@@ -24,13 +24,8 @@ import { SeededRandom } from "../../support/seeded-random.ts";
 const HOST = `begat-host:sha256:${sha256("host")}`;
 const HOST_WITH_CC = `begat-host:sha256:${sha256("host with cc")}`;
 const IMAGE = sha256("an image");
-const CONTEXT: Partial<farm.TravailContext> = {
-  log: "client.test/ledger/7",
-  build: "build-1",
-  chore: "compile(a.c)",
-  dictum: "compile",
-  attempt: 1,
-};
+const NAMES = { build: "build-1", chore: "compile(a.c)", dictum: "compile", attempt: 1 };
+const CONTEXT: Partial<farm.TravailContext> = { log: "client.test/ledger/7", ...NAMES };
 
 let clock: ManualClock;
 let files: MemoryFileTree;
@@ -292,8 +287,7 @@ describe("an assignment", () => {
     test(`for ${name} is refused by name`, async () => {
       await start();
       leader.assign(asked(action(parts), { ...CONTEXT, tools }));
-      const { reason: said, unfit } = await leader.next("refused");
-      expect([said, unfit]).toEqual([reason, true]);
+      expect(await leader.next("refused")).toMatchObject({ reason, unfit: true });
       expect(executor.executed).toEqual([]);
     });
   }
