@@ -20,6 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "glance.h"
 #include "request.h"
 
 /* An engine that has not answered by then is busy, and working without it is quicker than waiting. */
@@ -97,6 +98,25 @@ static bool is_unwanted(char **arguments) {
   return ci != NULL && ci[0] != 0 && !is_off(ci);
 }
 
+/* `build` alone, to something that is no terminal: what Node would print then is known beforehand. */
+static bool is_plain_build(char **arguments) {
+  int builds = 0;
+  for (; *arguments != NULL; arguments++) {
+    if (strcmp(*arguments, "build") == 0 && builds == 0) builds++;
+    else if (strcmp(*arguments, "--no-daemon") != 0) return false;
+  }
+  return builds == 1 && !isatty(1);
+}
+
+static bool print_glance(const char *root) {
+  char bundle[PATH_MAX];
+  const char *text;
+  if (snprintf(bundle, sizeof bundle, "%s/dist/begat.cjs", root) >= (int)sizeof bundle) return false;
+  if (!glance_answers(bundle, &text)) return false;
+  ssize_t length = (ssize_t)strlen(text);
+  return write(1, text, (size_t)length) == length;
+}
+
 /* What the launcher does before it starts Node: Node 20 would read the certificates at every start, for 35 ms. */
 static void become_node(const char *node, const char *root, char **arguments, int count) {
   char program[PATH_MAX];
@@ -120,6 +140,8 @@ int main(int count, char **words) {
   char node[PATH_MAX];
   bool is_current = bundle_is_current(root, node, sizeof node);
   const char *asked = "no";
+  // With an engine even a glance is too much, and who starts Node starts one.
+  if (is_current && is_unwanted(arguments) && is_plain_build(arguments) && print_glance(root)) return 0;
   if (is_current && !is_unwanted(arguments)) {
     int engine = call_engine();
     asked = engine < 0 ? "absent" : "yes";

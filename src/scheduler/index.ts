@@ -3,6 +3,7 @@ export { STAGED_AHEAD } from "./build-run.ts";
 export * from "./checkout.ts";
 export { CheckoutError, CheckoutLock } from "./checkout-lock.ts";
 export * from "./events.ts";
+export { encodeGlance, type GlanceFacts, type QuickProof } from "./glance.ts";
 export { describeGraph, type GraphNode } from "./graph-view.ts";
 export * from "./image-chore.ts";
 export { Plan } from "./plan.ts";

@@ -2,6 +2,7 @@ import type { IsolationLevel, WorkspacePath } from "../base/index.ts";
 import { STAT_NUMBERS } from "../ports/index.ts";
 import type { Checkout } from "./checkout.ts";
 import { checkReads } from "./freshness.ts";
+import type { QuickProof } from "./glance.ts";
 import { requiredLevel } from "./levels.ts";
 import { FLAG } from "./plan.ts";
 import type { LoadedPlan } from "./plan-file.ts";
@@ -28,6 +29,7 @@ export type QuickAnswer =
       readonly chores: number;
       readonly level: IsolationLevel;
       readonly warnings: LoadedPlan["facts"]["warnings"];
+      readonly proof?: QuickProof;
     }
   | { readonly upToDate: false; readonly because: string };
 
@@ -90,6 +92,7 @@ export function quickCheck(checkout: Checkout, request: QuickRequest): QuickAnsw
     chores: selection.neededCount,
     level: state.weakestLevel(selection.needed, plan) ?? levels.host,
     warnings: facts.warnings,
+    proof: { plan, state, selection, variables: facts.env.map(([name]) => name) },
   };
 }
 
