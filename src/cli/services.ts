@@ -288,6 +288,12 @@ export type Proven<T> =
   | { readonly found: true; readonly answer: T }
   | { readonly found: false; readonly because: string; readonly hint: string | undefined };
 
+export interface LedgerVerifyRequest {
+  readonly signatures: boolean;
+  /** An exported ledger, absolute; `undefined`: the user's own. */
+  readonly tiles: string | undefined;
+}
+
 export interface LedgerVerdict {
   readonly verdict: "holds" | "not proven" | "tampered" | "rolled back" | "could not check";
   readonly path: string;
@@ -377,7 +383,7 @@ export interface Services
   log(request: LogRequest): Promise<LogView>;
   provShow(request: ProvRequest): Promise<Proven<ProvView>>;
   provTree(request: ProvTreeRequest): Promise<Proven<ProvNode>>;
-  ledgerVerify(options: { readonly signatures: boolean }): Promise<LedgerVerdict>;
+  ledgerVerify(options: LedgerVerifyRequest): Promise<LedgerVerdict>;
   cacheStats(): Promise<CacheStats>;
   cacheVerify(): Promise<CacheVerdict>;
   cacheGc(options: { readonly maxSizeBytes: number; readonly dryRun: boolean }): Promise<CollectionReport>;

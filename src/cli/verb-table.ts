@@ -229,12 +229,16 @@ export const VERBS = {
     text: ["Exit 0 if it holds, 3 if it was tampered with, 4 if it was rolled back, 5 if it cannot be read."],
     options: [
       { name: "no-signatures", kind: "flag", text: "check the chain only, which is ten times faster" },
+      { name: "tiles", kind: "text", value: "DIR", text: "check an exported ledger instead; needs no ledger" },
       ...OPTIONS.json,
       ...OPTIONS.every,
     ],
     words: NONE,
     overrides: false,
-    examples: [["begat ledger verify --json", ""]],
+    examples: [
+      ["begat ledger verify --json", ""],
+      ["begat ledger verify --tiles public/ledger", "what `begat ledger export` wrote"],
+    ],
     verifies: true,
   },
   ...LEDGER_VERBS,

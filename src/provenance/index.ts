@@ -16,6 +16,7 @@ export * from "./ledger/last-signed.ts";
 export * from "./ledger/restored.ts";
 export * from "./ledger/signed-checkpoint.ts";
 export * from "./ledger/tile-export.ts";
+export * from "./ledger/tile-verdict.ts";
 export * from "./ledger/tree-check.ts";
 export * from "./ledger/witness-lines.ts";
 export * from "./ledger.ts";

@@ -28,7 +28,7 @@ export const VERDICT_EXIT_CODES: { readonly [word in LedgerVerdictWord]: number 
 };
 
 /** Gravest first: what the verdict is when there are findings of several kinds. */
-const GRAVITY: readonly LedgerVerdictWord[] = ["tampered", "rolled back", "could not check", "not proven"];
+export const GRAVITY: readonly LedgerVerdictWord[] = ["tampered", "rolled back", "could not check", "not proven"];
 
 export interface LedgerFinding {
   readonly verdict: Exclude<LedgerVerdictWord, "holds">;

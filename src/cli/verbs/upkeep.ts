@@ -1,3 +1,4 @@
+import { resolve } from "node:path/posix";
 import { answer, type Context, directoryOf } from "../context.ts";
 import { EXIT } from "../exit-code.ts";
 import { counted, formatDuration, formatSize } from "../quantity.ts";
@@ -19,7 +20,12 @@ const EXIT_OF_VERDICT = {
 
 export async function ledgerVerify(context: Context): Promise<number> {
   const services = await context.services();
-  const verdict = await services.ledgerVerify({ signatures: !context.args.flags.has("no-signatures") });
+  const { flags } = context.args;
+  const tiles = flags.text("tiles");
+  const verdict = await services.ledgerVerify({
+    signatures: !flags.has("no-signatures"),
+    tiles: tiles === undefined ? undefined : resolve(directoryOf(context), tiles),
+  });
   answer(context, verdict, () => verdictText(context, verdict));
   return EXIT_OF_VERDICT[verdict.verdict];
 }

@@ -12,14 +12,24 @@ import {
 } from "../../executor/index.ts";
 import {
   keyFileProblems,
+  memories,
   otherPins,
   readLastSigned,
   readPin,
   type LedgerVerdict as Verdict,
   verdictOfFailure,
   verifyLedger,
+  verifyTiles,
 } from "../../provenance/index.ts";
-import type { CacheStats, CacheVerdict, CollectionReport, DoctorReport, Finding, LedgerVerdict } from "../services.ts";
+import type {
+  CacheStats,
+  CacheVerdict,
+  CollectionReport,
+  DoctorReport,
+  Finding,
+  LedgerVerdict,
+  LedgerVerifyRequest,
+} from "../services.ts";
 import { engineFinding } from "./daemon-service.ts";
 import type { Machine } from "./machine.ts";
 import { lister, openUserLedger } from "./records.ts";
@@ -50,20 +60,30 @@ async function verifyOnce(machine: Machine, signatures: boolean): Promise<Verdic
   }
 }
 
+/** Of an exported ledger: what this machine remembers of it counts, where it knows it. */
+function verifyExported(machine: Machine, directory: string): Verdict {
+  const { stateHome, cacheHome } = machine.directories;
+  return verifyTiles(machine.fs, directory, (identity) =>
+    memories(machine.fs, { stateHome, cacheHome }, { identity, origin: "" }).filter(
+      ({ read }) => read.state === "present" && read.pin.ledger === identity && read.pin.log !== "",
+    ),
+  );
+}
+
 export async function ledgerVerify(
   machine: Machine,
-  options: { readonly signatures: boolean },
+  { signatures, tiles }: LedgerVerifyRequest,
 ): Promise<LedgerVerdict> {
   const started = machine.clock.monotonicMs();
-  let verdict = await verifyOnce(machine, options.signatures);
+  let verdict = tiles === undefined ? await verifyOnce(machine, signatures) : verifyExported(machine, tiles);
   if (verdict.unsigned) {
     // Another process may have ended its build a moment ago, and be about to sign for it.
     await machine.clock.sleep(SIGNING_MS);
-    verdict = await verifyOnce(machine, options.signatures);
+    verdict = await verifyOnce(machine, signatures);
   }
   return {
     verdict: verdict.verdict,
-    path: machine.ledgerFile,
+    path: tiles ?? machine.ledgerFile,
     identity: verdict.identity,
     size: verdict.size,
     executions: verdict.executions,
