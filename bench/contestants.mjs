@@ -1,10 +1,15 @@
 // begat and its peer, each with the same three questions: build here, forget everything, is that so.
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 
 /** Both tools run this many chores at once. */
 export const JOBS = 2;
+
+/** Set up by whoever measures with it. */
+export const LAUNCHER = join(import.meta.dirname, "../begat");
 
 const PATH = "/usr/local/bin:/usr/bin:/bin";
 
@@ -76,7 +81,30 @@ export class Begat extends Contestant {
       HOME: join(this.#homes, "home"),
       BEGAT_STATE_HOME: join(this.#homes, "state"),
       BEGAT_CACHE_HOME: join(this.#homes, "cache"),
+      BEGAT_DAEMON: "0",
     };
+  }
+
+  /** As a user has it: the launcher of the checkout, which asks the warm engine. */
+  launch(...words) {
+    const env = { ...this.env, BEGAT_DAEMON: "1" };
+    const measured = this.processes.run([LAUNCHER, ...words], { directory: this.workspace, env });
+    return { ...measured, counts: () => countsOf(measured.output) };
+  }
+
+  /** What the engine says of itself; one is started where there is none. */
+  engine() {
+    return JSON.parse(this.launch("daemon", "start", "--json").output).status;
+  }
+
+  /** Builds, with nothing to do, until the engine has answered one; it may still be finding out. */
+  warm(how) {
+    const before = this.engine().answered;
+    for (let tries = 0; tries < 200; tries++) {
+      this.launch("build", ...HOW[how]);
+      if (this.engine().answered > before) return;
+    }
+    throw new Error(`the engine answers nothing: ${this.engine().declined}`);
   }
 
   /** @param {"process" | "bubblewrap" | "usual" | "any"} how */
@@ -84,6 +112,42 @@ export class Begat extends Contestant {
     const command = [...this.#command, "build", `-j${JOBS}`, ...HOW[how], ...words];
     const measured = this.processes.run(command, { directory: this.workspace, env: this.env });
     return { ...measured, counts: () => countsOf(measured.output) };
+  }
+
+  /** A build that watches; `next` resolves with the time at which the next event of a type came. */
+  watch(how) {
+    const [program, ...words] = [...this.#command, "build", "--watch", "--json", `-j${JOBS}`, ...HOW[how]];
+    const child = spawn(program, words, { cwd: this.workspace, env: this.env, stdio: ["ignore", "pipe", "inherit"] });
+    const heard = [];
+    let wake = () => {};
+    let unread = "";
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      const lines = (unread + text).split("\n");
+      unread = lines.pop();
+      for (const line of lines) heard.push([JSON.parse(line).type, performance.now()]);
+      wake();
+    });
+    child.on("close", () => {
+      heard.push(["closed", 0]);
+      wake();
+    });
+    return {
+      async next(type) {
+        for (;;) {
+          const [first, at] = heard.shift() ?? [];
+          if (first === type) return at;
+          if (first === "closed") throw new Error(`the watch ended before "${type}" came`);
+          if (first === undefined)
+            await new Promise((resolve) => {
+              wake = resolve;
+            });
+        }
+      },
+      async end() {
+        child.kill("SIGINT");
+        if (child.exitCode === null) await once(child, "close");
+      },
+    };
   }
 
   version() {

@@ -1,5 +1,6 @@
 // Builds that find almost everything done: what a user waits for all day.
 
+import { execFileSync } from "node:child_process";
 import { existsSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { takeTurns } from "./samples.mjs";
@@ -80,6 +81,98 @@ function nullMeasure(name, full, small, rounds, ratio, mostMB) {
     },
   };
 }
+
+/** The launcher is the checkout's own, so what it starts has to be built there; what it needs of the machine is there then. */
+function setUp() {
+  execFileSync("sh", [join(import.meta.dirname, "../tools/setup.sh"), "bundle"], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+}
+
+function engineMeasure(name, full, small, rounds, ratio, mostMB) {
+  const rss = `${name}-rss`;
+  return {
+    name,
+    rows: [name, rss],
+    async run(arena) {
+      const count = arena.size(full, small);
+      setUp();
+      return arena.contest(
+        (folder) => independentQuick(folder, count),
+        (begat, ninja, { chores }) => {
+          prepare(begat, ninja, "process", "any", chores);
+          // The launcher's begat is another build of it than the one that is measured otherwise, and evaluates anew.
+          begat.launch("build", "--min-isolation", "none", "--no-daemon");
+          try {
+            begat.warm("any");
+            const asked = begat.engine().answered;
+            const n = arena.rounds(rounds);
+            const [mine, theirs] = takeTurns(n, [
+              () => {
+                const { wallMs, counts } = begat.launch("build", "--min-isolation", "none");
+                if (!counts().nothing) throw new Error(`a null build did something: ${counts().last}`);
+                return wallMs;
+              },
+              ninja && (() => nullNinja(ninja)().wallMs),
+            ]);
+            const { answered, rssBytes } = begat.engine();
+            if (answered - asked < n) throw new Error(`the engine answered ${answered - asked} of ${n} builds`);
+            const title = `null, ${count} chores, warm engine`;
+            return [
+              { name, measure: title, unit: "ms", begat: mine, peer: theirs, peerName: "ninja", goal: { ratio } },
+              {
+                name: rss,
+                measure: `${title}, its RSS`,
+                unit: "MB",
+                begat: [rssBytes / 1e6],
+                peerName: "",
+                goal: { most: mostMB },
+              },
+            ];
+          } finally {
+            begat.launch("daemon", "stop");
+          }
+        },
+      );
+    },
+  };
+}
+
+/** From saving a source until a build has begun, and until its first recipe has. */
+const watching = {
+  name: "watch",
+  rows: ["watch-begin", "watch-recipe"],
+  async run(arena) {
+    const count = arena.size(100_000, 100);
+    return arena.contest(
+      (folder) => independentQuick(folder, count),
+      async (begat, _ninja, { chores, leaf }) => {
+        prepare(begat, undefined, "process", "any", chores);
+        const watch = begat.watch("any");
+        try {
+          await watch.next("watching");
+          const begun = [];
+          const started = [];
+          for (let round = 0; round < arena.rounds(9); round++) {
+            const begin = performance.now();
+            writeFileSync(join(begat.workspace, leaf), kibibyte(`saved ${round}`));
+            begun.push((await watch.next("build-started")) - begin);
+            started.push((await watch.next("chore-started")) - begin);
+            await watch.next("watching");
+          }
+          const title = `watch, ${count} chores: save to`;
+          const row = { unit: "ms", peerName: "" };
+          return [
+            { ...row, name: "watch-begin", measure: `${title} build begun`, begat: begun, goal: { most: 30 } },
+            { ...row, name: "watch-recipe", measure: `${title} recipe started`, begat: started },
+          ];
+        } finally {
+          await watch.end();
+        }
+      },
+    );
+  },
+};
 
 /** Restoring, one changed leaf, and touching, all in one workspace of 1,000 chores. */
 const thousand = {
@@ -180,4 +273,7 @@ export const warmMeasures = [
   nullMeasure("null-10k", 10_000, 50, 9, 2.0, undefined),
   thousand,
   nullMeasure("null-100k", 100_000, 100, 5, 1.0, 350),
+  engineMeasure("engine-10k", 10_000, 50, 15, 0.15, 150),
+  engineMeasure("engine-100k", 100_000, 100, 15, 0.05, 150),
+  watching,
 ];

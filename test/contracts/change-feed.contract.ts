@@ -9,7 +9,6 @@ export interface ChangeFeedHarness {
   makeDirectory(path: string): void;
   remove(path: string): void;
   rename(from: string, to: string): void;
-  setMode(path: string, mode: number): void;
   dispose(): void;
 }
 

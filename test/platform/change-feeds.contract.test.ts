@@ -19,7 +19,6 @@ function onDisk(start: () => Promise<ChangeFeed>) {
       makeDirectory: (path: string) => mkdirSync(path),
       remove: (path: string) => rmSync(path, { recursive: true }),
       rename: renameSync,
-      setMode: chmodSync,
       dispose: scratch.dispose,
     };
   };
@@ -56,7 +55,6 @@ changeFeedContract("the fake", async () => {
       parent(from);
       parent(to);
     },
-    setMode: parent,
     dispose: () => {},
   };
 });

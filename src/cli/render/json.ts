@@ -27,6 +27,7 @@ function absentAsNull(_key: string, value: unknown): unknown {
 /** JSON Lines, gathered like plain lines; nothing else is on the stream. */
 export function createJsonRenderer(output: Output, every: Ticker): Renderer {
   let held = "";
+  let isUnderWay = false;
   let stop: (() => void) | undefined;
   const flush = () => {
     stop?.();
@@ -37,7 +38,10 @@ export function createJsonRenderer(output: Output, every: Ticker): Renderer {
   return {
     onEvent(event) {
       held += eventLine(event);
-      stop ??= every(50, flush);
+      // That it goes on is told at once; from the first chore on there are many lines, and they are gathered.
+      if (isUnderWay) stop ??= every(50, flush);
+      else flush();
+      isUnderWay ||= event.type === "chore-started";
     },
     cancelling() {},
     finish: flush,
