@@ -16,6 +16,7 @@ import { parseArgs } from "node:util";
 import { Arena } from "./arena.mjs";
 import { bundleBegat, OUT } from "./bundles.mjs";
 import { coldMeasures } from "./cold-measures.mjs";
+import { farmMeasures } from "./farm-measures.mjs";
 import { imageMeasures } from "./image-measures.mjs";
 import { leaderMeasures } from "./leader-measures.mjs";
 import { limits } from "./limits.mjs";
@@ -41,6 +42,7 @@ const groups = {
   warm: warmMeasures,
   images: imageMeasures,
   leader: leaderMeasures,
+  farm: farmMeasures,
 };
 const measures = Object.entries(groups).flatMap(([group, list]) => list.map((measure) => ({ group, ...measure })));
 const words = [...(options.only ?? []), ...positionals];
