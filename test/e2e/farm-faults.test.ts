@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { farm } from "../../src/protocol/index.ts";
 import { BegatHome } from "../support/begat.ts";
 import { FarmClient } from "../support/farm-client.ts";
-import { FulcrumProcess, freePort, processesWith } from "../support/fulcrum-process.ts";
+import { FulcrumProcess, freePort, processesWith, until } from "../support/fulcrum-process.ts";
 import { MAY_MOUNT, SmallDisk } from "../support/small-disk.ts";
 
 // Rnodes that come to grief, all at once, since each takes seconds to be noticed: one stopped, one cut off, one with a full
@@ -88,11 +88,6 @@ async function rnode(
 
 async function statusOf(name: string): Promise<farm.ExecutionStatus | undefined> {
   return (await client.raw.status.get({})).executions.find((execution) => execution.name === name);
-}
-
-/** Looks again until it holds: what is waited for is another process, and there is nobody to be told by. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 100));
 }
 
 test.skipIf(!MAY_MOUNT)(

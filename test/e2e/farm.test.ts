@@ -6,7 +6,7 @@ import { statusNumber } from "../../src/fulcrum-client/index.ts";
 import { farm, unpackAny } from "../../src/protocol/index.ts";
 import { BegatHome } from "../support/begat.ts";
 import { FarmClient } from "../support/farm-client.ts";
-import { FulcrumProcess, freePort, processesWith } from "../support/fulcrum-process.ts";
+import { FulcrumProcess, freePort, processesWith, until } from "../support/fulcrum-process.ts";
 
 // One farm for all of it: a leader that executes nothing, and two rnodes.
 let leaderHome: BegatHome;
@@ -230,9 +230,4 @@ async function nodeOf(name: string): Promise<string> {
     return node !== undefined && status?.startedAt !== undefined;
   });
   return node as string;
-}
-
-/** Looks again until it holds: what is waited for is another process, and there is nobody to be told by. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
 }

@@ -59,19 +59,23 @@ test("every section with commands is somebody's, and none is forgotten", () => {
 const openssl = spawnSync("openssl", ["version"]).status === 0;
 
 // One after another: each section goes on with what those before it left.
-test.skipIf(!openssl)(`each command ends as it says${openssl ? "" : " (no openssl)"}`, () => {
-  const wrong: string[] = [];
-  for (const { title, line } of commands) {
-    const [, command = "", exit = "0"] = /^(.*?)(?: # exit (\d))?$/.exec(line) ?? [];
-    const home = PLACES[title] === "maker" ? maker : auditor;
-    const env = { ...home.environment(), PATH: `${bin}:${process.env.PATH}` };
-    const cwd = PLACES[title] === "maker" ? checkout.path : given;
-    const ran = spawnSync("sh", ["-c", command], { cwd, env, encoding: "utf8" });
-    if (ran.status !== Number(exit))
-      wrong.push(`${command}\nexit ${ran.status}, not ${exit}\n${ran.stdout}${ran.stderr}`);
-  }
-  expect(wrong).toEqual([]);
-}, 120_000);
+test.skipIf(!openssl)(
+  `each command ends as it says${openssl ? "" : " (no openssl)"}`,
+  () => {
+    const wrong: string[] = [];
+    for (const { title, line } of commands) {
+      const [, command = "", exit = "0"] = /^(.*?)(?: # exit (\d))?$/.exec(line) ?? [];
+      const home = PLACES[title] === "maker" ? maker : auditor;
+      const env = { ...home.environment(), PATH: `${bin}:${process.env.PATH}` };
+      const cwd = PLACES[title] === "maker" ? checkout.path : given;
+      const ran = spawnSync("sh", ["-c", command], { cwd, env, encoding: "utf8" });
+      if (ran.status !== Number(exit))
+        wrong.push(`${command}\nexit ${ran.status}, not ${exit}\n${ran.stdout}${ran.stderr}`);
+    }
+    expect(wrong).toEqual([]);
+  },
+  120_000,
+);
 
 test("the exit codes are those that begat has", () => {
   const help = spawnSync(process.execPath, [begatProgram(), "help"], { encoding: "utf8" }).stdout;

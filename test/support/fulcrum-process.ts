@@ -96,3 +96,8 @@ export function processesWith(word: string): number[] {
       }
     });
 }
+
+/** Looks again until it holds: what is waited for is another process, and there is nobody to be told by. */
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
+}

@@ -7,7 +7,6 @@ export type FulcrumErrorCode =
   /** The status page is for this machine alone. */
   | "FULCRUM_STATUS_EXPOSED"
   /** Neither leader nor member, and no token. */
-  | "FULCRUM_NO_FARM"
-  | "FULCRUM_EXECUTOR_UNUSABLE";
+  | "FULCRUM_NO_FARM";
 
 export class FulcrumError extends BegatError<FulcrumErrorCode> {}

@@ -33,12 +33,12 @@ interface Written {
  * What is written together, milliseconds: the end of a build has the ledger sign and sync what it says of itself, 40 ms of
  * waiting disk that no chore of a fraction of that should have to itself.
  */
-const TOGETHER_MS = 1_000;
+const TOGETHER_MS = 3_000;
 /** At most; with more the record of one build would grow long. */
 const MOST_TOGETHER = 256;
 
 /**
- * The rnode's own ledger: an account of everything it executed, whoever else has one. The executions of a second are a build;
+ * The rnode's own ledger: an account of everything it executed, whoever else has one. What is executed within three seconds is a build;
  * the names that were signed stand in `from`.
  */
 export class Memoir {
