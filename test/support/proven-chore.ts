@@ -21,6 +21,8 @@ export const artifactBytes = Buffer.from("object a\n");
 export interface ProvenSketch extends ChoreSketch {
   /** Records before and after the execution. */
   readonly around?: number;
+  /** Of them, those after it; as many as before where it is not said. */
+  readonly after?: number;
   readonly challenges?: readonly ("differ" | "match")[];
   /** Of the outputs, the one to prove. */
   readonly artifact?: string;
@@ -31,8 +33,8 @@ export async function provenChore(
   sketch: ProvenSketch = {},
 ): Promise<{ ledger: MemoryLedger; request: ExportRequest; seq: number }> {
   const ledger = new MemoryLedger();
-  const others = (text: string) =>
-    Array.from({ length: sketch.around ?? 3 }, (_, i) => {
+  const others = (text: string, length = sketch.around ?? 3) =>
+    Array.from({ length }, (_, i) => {
       const other = sketchChore({ chore: `${text}(${i})`, outputs: { [`${text}${i}`]: text } });
       return { body: signExecution(other.facts, other.listing, ledger.origin, rnode), manifests: other.manifests };
     });
@@ -41,7 +43,7 @@ export async function provenChore(
   const body = signExecution(chore.facts, chore.listing, ledger.origin, rnode);
   const [made] = await ledger.append([{ body, manifests: chore.manifests }]);
   const { seq } = made!;
-  await ledger.append(others("after"));
+  await ledger.append(others("after", sketch.after));
   const record = ledger.record(seq) as ExecutionRecord;
   const agreeing: number[] = [];
   for (const [i, verdict] of (sketch.challenges ?? []).entries()) {

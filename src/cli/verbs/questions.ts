@@ -82,16 +82,19 @@ async function ask(
     swap: flags.text("swap"),
     limit: flags.number("limit") ?? LIMIT,
   });
-  return print(context, found);
+  return print(context, found, when);
 }
 
-function print(context: Context, found: QuestionAnswer): number {
+function print(context: Context, found: QuestionAnswer, when: string | undefined): number {
   const { args, host, paint } = context;
   const json = args.flags.has("json");
   if (!found.found) {
     if (json)
       host.stdout.write(jsonLine({ type: "not-found", because: found.because, hint: found.hint } as { type: string }));
-    else host.stderr.write(noticeText("error", found.because, found.hint, paint));
+    else {
+      const asOf = when === undefined ? "" : ` (as of ${when})`;
+      host.stderr.write(noticeText("error", `${found.because}${asOf}`, found.hint, paint));
+    }
     return EXIT.failed;
   }
   if (json) {

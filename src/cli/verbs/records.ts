@@ -157,6 +157,9 @@ function answerProven<T extends object>(
     return EXIT.ok;
   }
   if (args.flags.has("json")) host.stdout.write(documentText(args.verb, proven));
-  else host.stderr.write(noticeText("error", `${otherwise}${proven.because}`, proven.hint, paint));
+  else {
+    const asOf = context.at === undefined ? "" : ` (as of ${context.at})`;
+    host.stderr.write(noticeText("error", `${otherwise}${proven.because}${asOf}`, proven.hint, paint));
+  }
   return EXIT.failed;
 }

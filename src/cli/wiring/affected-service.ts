@@ -99,7 +99,8 @@ function linesOf(history: History, answer: AffectedAnswer, target: AffectedTarge
     const { out, chore } = evidence.record;
     const made = [...out.map(({ p }) => p), ...Object.keys(evidence.record.props ?? {})].join(" ");
     const by = through === undefined ? "itself" : `by ${"path" in through ? through.path : through.property}`;
-    const chain = way.length > 1 ? `, by way of records ${way.slice(0, -1).join(", ")}` : "";
+    const chain =
+      way.length > 1 ? `, by way of ${way.length > 2 ? "records" : "record"} ${way.slice(0, -1).join(", ")}` : "";
     return {
       ...madeLine("affected", evidence, `AFFECTED  ${made}  (${chore}, ${by}${chain})`, {
         outputs: out.map(({ p, d }) => ({ path: p, hash: d })),

@@ -21,10 +21,11 @@ const root = join(import.meta.dirname, "../../..");
 const has = (command: string): boolean => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;
 
 /** An export written to a directory, beside the artifact. Node finds the repository's packages in it. */
-async function written(name: string): Promise<{ directory: string; artifact: string }> {
+async function written(name: string, before?: number): Promise<{ directory: string; artifact: string }> {
   const directory = join(home, name);
   mkdirSync(directory, { recursive: true });
-  const { files } = await exported({ around: 2, inputs: { "src/a.c": 'char *s = "\\\\";\n', "src/[x].h": "" } });
+  const placed = before === undefined ? { around: 2 } : { around: before, after: 0 };
+  const { files } = await exported({ ...placed, inputs: { "src/a.c": 'char *s = "\\\\";\n', "src/[x].h": "" } });
   for (const [file, bytes] of files) writeFileSync(join(directory, file), bytes);
   symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
   mkdirSync(join(directory, "elsewhere"));
@@ -111,6 +112,25 @@ describe.each(TOOLS)("$title", ({ title, missing, files }) => {
     },
     120_000,
   );
+});
+
+// A tile of hashes is full at 256 records: what leads to the root has another shape before, at and after it.
+describe.each([255, 256, 257])("a ledger of %d records", (size) => {
+  const wanted = TOOLS.filter(
+    ({ title, missing }) => missing === undefined && ["openssl", "Go", "Sigstore"].includes(title),
+  );
+  test(`is accepted by ${wanted.map(({ title }) => title).join(", ")}`, async () => {
+    // Genesis, the execution, and in the end the attestation's own leaf.
+    const { directory, artifact } = await written(`size${size}`, size - 3);
+    const readme = readFileSync(join(directory, "README.md"), "utf8");
+    expect(readme).toContain(`which had\n${size} records`);
+    for (const { title } of wanted) {
+      for (const commands of section(readme, title)) {
+        const { status, said } = run(commands, directory, artifact);
+        expect(status, `${title}: ${commands}\n${said}`).toBe(0);
+      }
+    }
+  }, 120_000);
 });
 
 /** A copy with one character of what matters exchanged: in the middle of the payload, key, signature or hash. */
