@@ -29,7 +29,9 @@ run hang()
 beforeAll(async () => {
   [farmHome, home] = [new BegatHome(), new BegatHome()];
   const listen = `127.0.0.1:${await freePort()}`;
-  leader = await FulcrumProcess.start(farmHome, ["--leader", "--name", "boss", "--listen", listen, "--slots", "2"]);
+  const plain = ["--insecure-listen", `127.0.0.1:${await freePort()}`];
+  const words = ["--leader", "--name", "boss", "--listen", listen, "--slots", "2", ...plain];
+  leader = await FulcrumProcess.start(farmHome, words);
   await join(home);
   workspace = another(home);
 }, 60_000);
@@ -100,6 +102,21 @@ describe("begat build --farm", () => {
     expect(await verdicts(second)).toEqual({ ledger: 0, cache: 0 });
     strangers.dispose();
   }, 60_000);
+
+  test("takes results of an endpoint that proves nothing by its own word alone, at level none", async () => {
+    const alone = new BegatHome();
+    const made = another(alone, "dictum one { in [ src/a ] out [ made ] exec [[[ cat src/a > made ]]] }\nrun one()\n");
+    const endpoint = `grpc://${leader.ready.insecureListen}`;
+    const built = await made.build("--farm", endpoint, "-j", "0");
+    expect(built.status, built.stdout + built.stderr).toBe(0);
+    expect(built.summary).toMatchObject({ executed: 1, level: "none", elsewhere: { [endpoint]: 1 } });
+    expect(made.read("made")).toBe("a\n");
+    // Where recipes are isolated it counts for nothing.
+    const here = await made.build();
+    expect(here.summary?.executed).toBe(here.summary?.level === "none" ? 0 : 1);
+    expect(await verdicts(made)).toEqual({ ledger: 0, cache: 0 });
+    alone.dispose();
+  });
 
   test("fetches with --download=toplevel only what belongs into the checkout", async () => {
     workspace.write("src/a", "only there\n");
