@@ -48,6 +48,8 @@ class Run {
   readonly #stderr = new Captured();
   #timeout: NodeJS.Timeout | undefined;
   #grace: NodeJS.Timeout | undefined;
+  /** Something came out since this was last looked at. */
+  #heard = false;
   #exited = false;
   #timedOut = false;
 
@@ -75,6 +77,7 @@ class Run {
     for (const stream of ["stdout", "stderr"] as const) {
       const captured = stream === "stdout" ? this.#stdout : this.#stderr;
       child[stream]?.on("data", (bytes: Buffer) => {
+        this.#heard = true;
         captured.add(bytes, outputLimitBytes);
         onOutput?.(stream, bytes);
       });
@@ -95,13 +98,25 @@ class Run {
       this.#exited = true;
       clearTimeout(this.#timeout);
       if (this.#timedOut || this.#signal?.aborted) this.#killGroup();
-      // Whoever left the group can hold the pipes for ever: the outcome does not wait for it.
-      this.#grace = setTimeout(() => {
-        child.stdout?.destroy();
-        child.stderr?.destroy();
-      }, SURVIVOR_GRACE_MS);
+      this.#letGoWhenSilent();
     });
     child.once("close", (exitCode, signal) => this.#end(exitCode, signal));
+  }
+
+  /**
+   * Whoever left the group can hold the pipes for ever: the outcome does not wait for it. What the program wrote before
+   * its end may still be in them, though, however long this process was busy: so they are let go only when a look at
+   * them (the timer, then a poll, then the immediate) has found nothing.
+   */
+  #letGoWhenSilent(): void {
+    this.#grace = setTimeout(() => {
+      this.#heard = false;
+      setImmediate(() => {
+        if (this.#heard) return this.#letGoWhenSilent();
+        this.#child.stdout?.destroy();
+        this.#child.stderr?.destroy();
+      });
+    }, SURVIVOR_GRACE_MS);
   }
 
   readonly #killGroup = (): void => {

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { NodeProcessRunner } from "../../src/platform/index.ts";
 import { processRunnerContract, type Step } from "../contracts/process-runner.contract.ts";
@@ -54,6 +55,37 @@ describe("NodeProcessRunner", () => {
     process.kill(Number(outcome.stdout.toString()), "SIGKILL");
   });
 
+  // The kernel tells of all children that ended at once: of this one while what it wrote is still to be read. When that
+  // is looked at, the time that survivors are given is over.
+  test("nothing that a program wrote before its end is lost when this process is slow", async () => {
+    const scratch = scratchDirectory();
+    const fifo = `${scratch.path}/go`;
+    execFileSync("mkfifo", [fifo]);
+    const script = `printf x; read go < ${fifo}; exec head -c 100000 /dev/zero`;
+    let slow: number | undefined;
+    const onOutput = () => {
+      if (slow === undefined) return;
+      const child = slow;
+      slow = undefined;
+      writeFileSync(fifo, "go\n");
+      waitFor(() => stateOf(child) === "Z");
+      // After it is known to have ended, and before anything is read again.
+      setImmediate(() => {
+        const until = performance.now() + 1100;
+        waitFor(() => performance.now() > until);
+      });
+    };
+    const before = children();
+    const writer = runner.run({ ...base, argv: ["sh", "-c", script], onOutput });
+    slow = children().find((pid) => !before.includes(pid));
+    const other = runner.run({ ...base, argv: ["true"] });
+    const ended = children().find((pid) => !before.includes(pid) && pid !== slow);
+    waitFor(() => stateOf(ended as number) === "Z" && stateOf(slow as number) === "S");
+    expect((await writer).stdoutBytes).toBe(100_001);
+    await other;
+    scratch.dispose();
+  });
+
   test("a directory that is not there is told from a program that is not there", async () => {
     const running = runner.run({ ...base, cwd: "/nonexistent", argv: ["true"] });
     await expect(running).rejects.toThrow("directory /nonexistent to run it in does not exist");
@@ -78,6 +110,22 @@ describe("NodeProcessRunner", () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(64e6);
   });
 });
+
+/** Direct children of this process, those included that have ended and were not asked for yet. */
+function children(): number[] {
+  const listed = (thread: string) => readFileSync(`/proc/self/task/${thread}/children`, "utf8").trim();
+  return readdirSync("/proc/self/task").flatMap((thread) => listed(thread).split(" ").filter(Boolean).map(Number));
+}
+
+/** `S` sleeping, `Z` ended and not asked for yet ... */
+function stateOf(pid: number): string | undefined {
+  return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, "latin1"))?.[1];
+}
+
+/** Holds everything up, the event loop too. */
+function waitFor(condition: () => boolean): void {
+  while (!condition()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+}
 
 function isRunning(pid: number): boolean {
   if (!existsSync(`/proc/${pid}/stat`)) return false;
