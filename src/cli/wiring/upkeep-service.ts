@@ -1,4 +1,4 @@
-import { statfsSync } from "node:fs";
+import { existsSync, statfsSync } from "node:fs";
 import { explain, hintOf, isAtLeast, type Sha256 } from "../../base/index.ts";
 import { cacheStatistics, collectGarbage, verifyCache } from "../../cache/index.ts";
 import {
@@ -172,7 +172,9 @@ function executorFinding(found: DoctorReport["executors"]): Finding {
     }
     passed.push(`${name}: ${findings.join(", ") || `level ${isolation.level}`}`);
   }
-  const hint = "install bubblewrap, or a C compiler for the spawn server and run `npm rebuild`";
+  // Where both are there and neither may make a sandbox, installing helps nothing.
+  const isBuilt = existsSync(spawnServerProgram());
+  const hint = isBuilt ? undefined : "install bubblewrap, or a C compiler for the spawn server and run `npm rebuild`";
   return { subject: "executor", state: "weak", text: `no sandbox: not ${passed.join("; not ")}`, hint };
 }
 
