@@ -13,6 +13,7 @@ import {
   verifyLedger,
   verifyPossession,
 } from "../../../src/provenance/index.ts";
+import { copyOf } from "../../support/copied-files.ts";
 import { FakeExecutor, type FakeRecipe, type FakeRun } from "../../support/fake-executor.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { MemoryBlobStore } from "../../support/memory-blob-store.ts";
@@ -144,16 +145,6 @@ const asked = (actionDigest: Digest, context: Partial<farm.TravailContext> | und
   actionDigest,
   context: context && farm.TravailContext.fromPartial(context),
 });
-
-/** The files of one directory, elsewhere. */
-function copyOf(from: MemoryFileTree, directory: string): MemoryFileTree {
-  const to = new MemoryFileTree();
-  to.makeDirectory(directory);
-  for (const { name } of from.readDirectory(directory)) {
-    to.writeFile(`${directory}/${name}`, from.readFile(`${directory}/${name}`));
-  }
-  return to;
-}
 
 const hang = (run: FakeRun) => run.hang();
 
