@@ -30,7 +30,7 @@ run whole()
 }, 120_000);
 
 /** Questions whose answers are the same on every machine, but for what `plain` takes out. */
-const GOLDEN = /^begat (prov (tree|path|why|complete|affected(?! --rnode))|repro|at) /;
+const GOLDEN = /^begat (prov (tree|path|why|complete|affected(?! --rnode))|repro|whatif|at) /;
 
 /** Without digests, times, and how well this machine isolates. */
 const plain = (answer: string): string =>

@@ -1,10 +1,13 @@
 import { resolve } from "node:path/posix";
-import { type Digest, digestOf, parseSha256, type Sha256 } from "../../base/index.ts";
+import { type Digest, digestOf, type Sha256 } from "../../base/index.ts";
 import {
   type ActionReproducibility,
+  type ArtifactQuery,
   completeArtifact,
   completeBuild,
   type History,
+  type ProvNode,
+  provTree,
   reproOfArtifact,
   reproOfDictum,
   reproWords,
@@ -95,8 +98,8 @@ function reproLines(found: ActionReproducibility): QuestionLine[] {
 }
 
 export function whatIfAnswer(machine: Machine, history: History, request: QuestionRequest): Asked {
-  const swap = swapOf(machine, history, request);
   const query = namedArtifact(machine, history, request, request.words[0] ?? "");
+  const swap = swapOf(machine, history, query, request);
   const answer = whatIf(history, query, swap, rewriteAction);
   if (!answer.found) return answer;
   const { steps, result } = answer.answer;
@@ -129,17 +132,30 @@ function stepLine({ evidence, state, inputs, action, by, cutOff }: WhatIfStep): 
   return { ...madeLine("whatif", evidence, text, facts), ...mood };
 }
 
-/** OLD: a digest, or the bytes of a file in the checkout; NEW: a file. */
+/** The bytes at `path` that an artifact was made from, whatever is there now. */
+function madeFrom(history: History, query: ArtifactQuery, path: string): Sha256 | undefined {
+  const tree = provTree(history, query);
+  const waiting: ProvNode[] = tree.found ? [tree.answer] : [];
+  for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
+    if (node.path === path) return node.digest;
+    waiting.push(...node.inputs);
+  }
+  return undefined;
+}
+
+/** OLD: a digest, or a file it was made from; NEW: a file. */
 function swapOf(
   machine: Machine,
   history: History,
+  query: ArtifactQuery,
   request: QuestionRequest,
 ): { readonly from: Sha256; readonly to: Digest } {
   const [, old = "", fresh = ""] = /^([^=]+)=(.+)$/s.exec(request.swap ?? "") ?? [];
-  const { inCheckout, digest } = artifactQuery(machine, { directory: request.directory, artifact: old }, history);
-  const from = inCheckout ?? digest ?? parseSha256(old);
+  const asked = artifactQuery(machine, { directory: request.directory, artifact: old }, history);
+  const used = asked.path === undefined ? undefined : madeFrom(history, query, asked.path);
+  const from = used ?? asked.inCheckout ?? asked.digest;
   if (from === undefined) {
-    throw new QuestionError("QUESTION_SWAP_UNREADABLE", `${old} is neither a file here nor a SHA-256`);
+    throw new QuestionError("QUESTION_SWAP_UNREADABLE", `${old} is neither a file it was made from nor a SHA-256`);
   }
   const path = resolve(request.directory, fresh);
   if (machine.fs.stat(path)?.kind !== "file") {
