@@ -41,15 +41,16 @@ const NO_SANDBOX = "there is no bwrap on this machine";
 export const coldMeasures = [
   {
     name: "cold-1000",
-    rows: ["cold-process", "cold-bubblewrap"],
+    rows: ["cold-process", "cold-bubblewrap", "cold-server"],
     async run(arena) {
       const count = arena.size(1000, 20);
       return arena.contest(
         (folder) => independent(folder, count),
         (begat, ninja, { chores }) => {
-          const [plain, sandboxed, theirs] = takeTurns(arena.rounds(3), [
+          const [plain, sandboxed, served, theirs] = takeTurns(arena.rounds(3), [
             coldBegat(begat, "process", chores),
             arena.bubblewrap && coldBegat(begat, "bubblewrap", chores),
+            arena.compiler && coldBegat(begat, "server", chores),
             coldNinja(ninja, "out/0/f0"),
           ]);
           const common = { unit: "ms", peer: theirs, peerName: "ninja" };
@@ -68,6 +69,14 @@ export const coldMeasures = [
               begat: sandboxed,
               goal: { ratio: 4 },
               skipped: sandboxed ? undefined : NO_SANDBOX,
+            },
+            {
+              ...common,
+              name: "cold-server",
+              measure: `cold, ${count} x cp, spawn server`,
+              begat: served,
+              goal: { ratio: 1.5 },
+              skipped: served ? undefined : "there is no compiler for the spawn server on this machine",
             },
           ];
         },

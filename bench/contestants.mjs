@@ -20,6 +20,7 @@ const PATH = "/usr/local/bin:/usr/bin:/bin";
 const HOW = {
   process: ["--executor", "process"],
   bubblewrap: ["--executor", "bubblewrap"],
+  server: ["--executor", "server"],
   usual: [],
   any: ["--min-isolation", "none"],
 };

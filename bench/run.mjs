@@ -17,10 +17,12 @@ import { Arena } from "./arena.mjs";
 import { bundleBegat, OUT } from "./bundles.mjs";
 import { coldMeasures } from "./cold-measures.mjs";
 import { farmMeasures } from "./farm-measures.mjs";
+import { graphMeasures } from "./graph-measures.mjs";
 import { imageMeasures } from "./image-measures.mjs";
 import { leaderMeasures } from "./leader-measures.mjs";
 import { limits } from "./limits.mjs";
 import { partMeasures } from "./part-measures.mjs";
+import { peerMeasures } from "./peer-measures.mjs";
 import { provenanceMeasures } from "./provenance-measures.mjs";
 import { judge, table } from "./rows.mjs";
 import { warmMeasures } from "./warm-measures.mjs";
@@ -43,6 +45,8 @@ const groups = {
   images: imageMeasures,
   leader: leaderMeasures,
   farm: farmMeasures,
+  graphs: graphMeasures,
+  peers: peerMeasures,
 };
 const measures = Object.entries(groups).flatMap(([group, list]) => list.map((measure) => ({ group, ...measure })));
 const words = [...(options.only ?? []), ...positionals];

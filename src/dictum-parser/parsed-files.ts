@@ -19,6 +19,11 @@ export interface ParsedFile {
 export class ParsedFiles {
   readonly #files = new Map<string, ParsedFile>();
 
+  /** They take as much as the texts they are of. */
+  clear(): void {
+    this.#files.clear();
+  }
+
   parse(path: string, bytes: Uint8Array): ParsedFile {
     const known = this.#files.get(path);
     const hash = sha256(bytes);

@@ -6,7 +6,7 @@ import { CheckoutHost, evaluatePlan } from "./evaluate-plan.ts";
 import type { EventListener } from "./events.ts";
 import { checkReads, type ReadSignature, signRead } from "./freshness.ts";
 import type { Plan } from "./plan.ts";
-import { decodePlan, encodePlan, type LoadedPlan, planKey } from "./plan-file.ts";
+import { decodePlan, encodePlan, type LoadedPlan, type PlanFacts, planKey } from "./plan-file.ts";
 import type { BuildOptions, BuildRooms, ImageSpec } from "./rooms.ts";
 import { CheckoutState, carryState } from "./state.ts";
 
@@ -80,17 +80,11 @@ async function evaluateAnew(
     };
   }
   const ready = await provideSources(rooms, declared.sources, listener, signal);
-  const evaluated = evaluatePlan(checkout, host, {
-    ...request,
-    key,
-    parsed,
-    alsoReads: ready.map(({ lock }) => rooms.sourceMarker(lock.name)),
-  });
-  if (!evaluated.ok) return evaluated;
-  const { images } = evaluated.facts;
-  const imageSpecs = images.length === 0 ? [] : await rooms.images.resolve(images, signal);
-  const facts = { ...evaluated.facts, imageSpecs };
-  const { bytes, id } = encodePlan(evaluated.plan, facts);
+  const alsoReads = ready.map(({ lock }) => rooms.sourceMarker(lock.name));
+  const laid = await layOut(rooms, host, { ...request, key, parsed, alsoReads }, signal);
+  if (!laid.ok) return laid;
+  const { bytes, id, facts } = laid;
+  const { images, imageSpecs } = facts;
   // As views of what is written: of a million chores it need not stand in memory twice.
   const { plan } = decodePlan(bytes) as LoadedPlan;
   const { hosts, reads } = hostIdentities(rooms, plan);
@@ -100,7 +94,7 @@ async function evaluateAnew(
   unsettleWherePinsChanged(plan, state, last?.facts.imageSpecs ?? [], imageSpecs);
   // Resolving may just have written it, so it is looked at now.
   const lock = ready.length + images.length === 0 ? [] : [signRead(checkout, "begat.lock", "file")];
-  state.reads = [...evaluated.reads, ...reads, ...lock];
+  state.reads = [...laid.reads, ...reads, ...lock];
   state.hosts = Object.fromEntries(hosts);
   if (!options.dryRun) {
     checkout.save(CHECKOUT.plan, bytes);
@@ -109,6 +103,22 @@ async function evaluateAnew(
   }
   const loaded: LoadedPlan = { plan, facts, id };
   return { ok: true, loaded, state, hosts, ingested: ready.filter((source) => source.ingested) };
+}
+
+/** The plan as it is written. A function of its own, so that nothing of what led to it stays in memory. */
+async function layOut(
+  rooms: BuildRooms,
+  host: CheckoutHost,
+  request: Parameters<typeof evaluatePlan>[2],
+  signal: AbortSignal,
+) {
+  const evaluated = evaluatePlan(rooms.checkout, host, request);
+  request.parsed.clear();
+  if (!evaluated.ok) return evaluated;
+  const { images } = evaluated.facts;
+  const imageSpecs = images.length === 0 ? [] : await rooms.images.resolve(images, signal);
+  const facts: PlanFacts = { ...evaluated.facts, imageSpecs };
+  return { ok: true as const, ...encodePlan(evaluated.plan, facts), facts, reads: evaluated.reads };
 }
 
 /** Without what a source that is not here yet may bring. */
