@@ -70,6 +70,50 @@ export interface FarmRevokeReport {
   readonly reason: string;
 }
 
+/** An rnode as its leader sees it. */
+export interface RnodeView {
+  readonly name: string;
+  /** ready | draining | quarantined | away */
+  readonly state: string;
+  /** Empty where it is ready. */
+  readonly reason: string;
+  readonly slots: number;
+  readonly busy: number;
+  readonly executor: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly version: string;
+  readonly lastHeard: string | undefined;
+}
+
+export interface FarmExecutionView {
+  readonly name: string;
+  readonly action: string;
+  readonly chore: string;
+  /** queued | executing | done */
+  readonly state: string;
+  /** `pending because ...`; empty where it does not wait. */
+  readonly reason: string;
+  readonly rnodes: readonly string[];
+  readonly queuedAt: string | undefined;
+  readonly startedAt: string | undefined;
+  readonly attempt: number;
+  readonly who: string;
+}
+
+export interface FarmStatusReport {
+  readonly leader: string;
+  readonly at: string | undefined;
+  readonly queued: number;
+  readonly rnodes: readonly RnodeView[];
+  /** At most 1,000. */
+  readonly executions: readonly FarmExecutionView[];
+}
+
+export interface FarmDescribeReport extends FarmExecutionView {
+  /** Oldest first. */
+  readonly decisions: readonly { readonly at: string | undefined; readonly text: string }[];
+}
+
 /** What `begat farm` asks; `cluster` is an id or its first digits, `undefined` where there is one only. */
 export interface FarmServices {
   farmInit(request: FarmInitRequest): Promise<FarmInitReport>;
@@ -82,6 +126,13 @@ export interface FarmServices {
   }): Promise<FarmTokenReport>;
   farmJoin(request: FarmJoinRequest): Promise<FarmJoinReport>;
   farmNodes(cluster: string | undefined): Promise<{ readonly cluster: string; readonly nodes: readonly FarmNode[] }>;
+  farmStatus(cluster: string | undefined): Promise<FarmStatusReport>;
+  farmDescribe(request: { readonly cluster: string | undefined; readonly name: string }): Promise<FarmDescribeReport>;
+  farmKill(request: {
+    readonly cluster: string | undefined;
+    readonly name: string;
+    readonly reason: string;
+  }): Promise<{ readonly name: string; readonly killed: boolean }>;
   farmRevoke(request: {
     readonly cluster: string | undefined;
     /** `ROLE/NAME`. */

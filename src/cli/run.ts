@@ -151,6 +151,12 @@ async function dispatch(context: Context): Promise<number> {
       return (await import("./verbs/farm.ts")).farmJoin(context);
     case "farm nodes":
       return (await import("./verbs/farm.ts")).farmNodes(context);
+    case "farm status":
+      return (await import("./verbs/farm-status.ts")).farmStatus(context);
+    case "farm describe":
+      return (await import("./verbs/farm-status.ts")).farmDescribe(context);
+    case "farm kill":
+      return (await import("./verbs/farm-status.ts")).farmKill(context);
     case "farm revoke":
       return (await import("./verbs/farm.ts")).farmRevoke(context);
     case "farm renew":

@@ -75,6 +75,30 @@ test("executes for a client without a certificate, fetching what the rnode lacks
   expect(unpackAny(auxiliary, "radix.farm.v1.Travail", farm.Travail)?.body.length).toBeGreaterThan(100);
 });
 
+test("shows an operator what runs where and why, and ends it for her", async () => {
+  const home = new BegatHome();
+  homes.push(home);
+  const token = await leaderHome.workspace().begat(["farm", "token", "--role", "operator"]);
+  const own = home.workspace();
+  await own.begat(["farm", "join", leader.ready.listen, "--token", token.stdout.trim(), "--name", "ada"]);
+  const asked = await client.sh("sleep 60");
+  const status = async () => JSON.parse((await own.begat(["farm", "status", "--json"])).stdout);
+  let report = await status();
+  while (report.executions[0]?.state !== "executing") report = await status();
+  expect(report).toMatchObject({
+    leader: "boss",
+    queued: 0,
+    executions: [{ rnodes: [expect.stringMatching("worker")] }],
+  });
+  const { name } = report.executions[0];
+  const described = await own.begat(["farm", "describe", name]);
+  expect(described.stdout).toMatch(/placed on rnode worker-\d: /);
+  expect((await own.begat(["farm", "kill", name, "--reason", "it sleeps"])).stdout).toBe(`ended ${name}\n`);
+  expect((await asked.response).status).toMatchObject({ code: statusNumber("CANCELLED"), message: "it sleeps" });
+  const refused = await leaderHome.workspace().begat(["farm", "kill", name]);
+  expect([refused.status === 0, refused.stderr.includes("is no operator of a farm")]).toEqual([false, true]);
+});
+
 test("answers the same action from the cache the second time", async () => {
   const again = () => client.sh("echo cached > out", { outputs: ["out"] });
   expect((await (await again()).response).cachedResult).toBe(false);

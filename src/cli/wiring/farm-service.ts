@@ -178,7 +178,7 @@ function authorityOf(machine: Machine, cluster: string | undefined): Authority {
   return openAuthority(portsOf(machine), stateHome, chosen);
 }
 
-function pick(all: readonly string[], prefix: string | undefined, none: () => FarmError): string {
+export function pick(all: readonly string[], prefix: string | undefined, none: () => FarmError): string {
   const found = all.filter((cluster) => cluster.startsWith(prefix ?? ""));
   const [first] = found;
   if (all.length === 0) throw none();

@@ -11,6 +11,7 @@ export async function openServices(host: Host): Promise<Services> {
   const ledger = () => import("./ledger-service.ts");
   const images = () => import("./image-service.ts");
   const farms = () => import("./farm-service.ts");
+  const farmStatuses = () => import("./farm-status-service.ts");
   const daemons = () => import("./daemon-service.ts");
   return {
     async build(options, listener, signal) {
@@ -65,6 +66,9 @@ export async function openServices(host: Host): Promise<Services> {
     farmToken: async (request) => (await farms()).farmToken(machine, request),
     farmJoin: async (request) => (await farms()).farmJoin(machine, request),
     farmNodes: async (cluster) => (await farms()).farmNodes(machine, cluster),
+    farmStatus: async (cluster) => (await farmStatuses()).farmStatus(machine, cluster),
+    farmDescribe: async (request) => (await farmStatuses()).farmDescribe(machine, request),
+    farmKill: async (request) => (await farmStatuses()).farmKill(machine, request),
     farmRevoke: async (request) => (await farms()).farmRevoke(machine, request),
     farmRenew: async (cluster) => (await farms()).farmRenew(machine, cluster),
     fulcrumServe: async (request, hooks) =>
