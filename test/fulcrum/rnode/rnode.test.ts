@@ -301,9 +301,8 @@ describe("an assignment", () => {
     const { status } = await leader.next("result");
     expect(status?.code).toBe(statusNumber("FAILED_PRECONDITION"));
     const failure = unpackAny(status?.details ?? [], "google.rpc.PreconditionFailure", rpc.PreconditionFailure);
-    expect(failure?.violations).toEqual([
-      { type: "MISSING", subject: `blobs/${digestOf("gone").hash}/4`, description: "" },
-    ]);
+    const subject = `blobs/${digestOf("gone").hash}/4`;
+    expect(failure?.violations).toEqual([{ type: "MISSING", subject, description: "" }]);
   });
 });
 
