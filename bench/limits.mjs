@@ -5,9 +5,11 @@ export const limits = {
   "null-10k":
     "one stat for every source and output, 20,000 of them: 18 ms in C, 38 ms in Node 20, which makes four dates for each; the rest is Node's own start",
   "null-100k": "as for 10,000 chores: 200,000 stats, each with an object and four dates of Node's",
-  "engine-10k": "starting the launcher's shell and begat-client, which looks at each of begat's own sources (600 stats)",
+  "engine-10k":
+    "starting the launcher's shell and begat-client, which looks at each of begat's own sources (600 stats)",
   "engine-100k": "as for 10,000 chores; nothing of it grows with the checkout",
-  "watch-begin": "the 8 ms that a burst may pause, then a pass over the plan's columns for each thing a build keeps of a chore",
+  "watch-begin":
+    "the 8 ms that a burst may pause, then a pass over the plan's columns for each thing a build keeps of a chore",
   "cold-process":
     "begat's one JavaScript thread has some 1.5 to 2 ms of work for each chore (staging, storing, signing, recording, some 100 system calls), a third of which no recipe runs beside",
   "cold-bubblewrap": "bwrap's own 2.5 to 3.3 ms for each sandbox, and the same thread",
