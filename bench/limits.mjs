@@ -13,6 +13,8 @@ export const limits = {
   "cold-process":
     "begat's one JavaScript thread has some 1.5 to 2 ms of work for each chore (staging, storing, signing, recording, some 100 system calls), a third of which no recipe runs beside",
   "cold-bubblewrap": "bwrap's own 2.5 to 3.3 ms for each sandbox, and the same thread",
+  "cold-server":
+    "of 30 ms of CPU a chore on a busy machine begat's own threads take 7; the rest is a shell that starts cp, where ninja's becomes it, and the sandbox, its network namespace first of all",
   "chain-bubblewrap":
     "with nothing to run beside, each step is the sandbox (5 to 6 ms) and then begat's work on it (3 to 4 ms)",
   "c-project": "the sandbox, and begat's thread beside two compilers on two processors",
