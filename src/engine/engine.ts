@@ -5,6 +5,7 @@ import type { ChangeFeed } from "../ports/index.ts";
 import { orderEngine } from "./engine-client.ts";
 import { makePrivate, socketIn } from "./engine-place.ts";
 import { type AskOrder, decodeOrder, type EngineAnswer, encodeAnswer, FrameReader, type Order } from "./frames.ts";
+import { collectGarbage } from "./garbage.ts";
 import { ownWorld } from "./own-world.ts";
 import type { WarmAnswers } from "./warm-answers.ts";
 
@@ -186,7 +187,7 @@ export class Engine {
       const { answer, after } = await this.#options.answer(order.ask);
       this.#count(answer.kind === "declined" ? answer.because : undefined);
       socket.end(encodeAnswer(answer));
-      if (after !== undefined) setImmediate(() => void after().catch(() => this.stop()));
+      if (after !== undefined) setImmediate(() => void after().then(collectGarbage, () => this.stop()));
     } catch {
       // The feed broke off, or begat is wrong somewhere: an engine that does not know what it knows is no help.
       socket.destroy();
