@@ -26,8 +26,6 @@ import type { CheckoutState } from "./state.ts";
 import type { Selection } from "./targets.ts";
 import { Turns } from "./turns.ts";
 
-/** Chores being staged or collected beyond those whose recipes run. */
-export const STAGED_AHEAD = 2;
 /** How often a chore is looked at again because its inputs moved or went missing. */
 const TRIES = 3;
 
@@ -113,7 +111,7 @@ export class BuildRun {
     const outputs = new CheckoutOutputs(rooms.checkout, plan, prepared.state, rooms, this.actions, (path, movedTo) =>
       this.#notice("OUTPUT_REPLACED", `${path}/ was not made by begat; it was moved to ${movedTo}`),
     );
-    this.#desk = new FarmDesk(plan, rooms, options.jobs, STAGED_AHEAD, listener);
+    this.#desk = new FarmDesk(plan, rooms, options.jobs, state.durationsMs, listener);
     this.#line = new StartLine(this.#desk, {
       run: (decided, place) => this.#run(decided, place),
       refuse: ({ chore, verdict }, because) =>
@@ -435,6 +433,7 @@ export class BuildRun {
         this.#state.settled[chore] = 1;
         const { elsewhere, described } = outcome;
         const isHit = elsewhere?.cached === true;
+        this.#desk.took(chore, this.#state.durationsMs[chore] as number);
         if (elsewhere !== undefined && !isHit)
           this.elsewhere.set(elsewhere.rnode, (this.elsewhere.get(elsewhere.rnode) ?? 0) + 1);
         this.#finish(chore, isHit ? STATUS.hit : STATUS.executed, outcome.changed);

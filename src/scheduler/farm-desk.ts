@@ -5,6 +5,13 @@ import { boundHere, type Place } from "./place.ts";
 import type { Plan } from "./plan.ts";
 import type { BuildRooms, Farm } from "./rooms.ts";
 
+/** Chores being staged or collected beyond those whose recipes run. */
+export const STAGED_AHEAD = 2;
+/**
+ * What takes less than this, milliseconds, is not sent: telling a farm of it and taking what comes back keeps this machine
+ * busy for longer than executing it does.
+ */
+const WORTH_SENDING_MS = 25;
 /** Executions of one chore that the farm may spoil before it runs here. */
 const TRIES = 2;
 
@@ -16,8 +23,11 @@ export class FarmDesk {
   readonly #plan: Plan;
   readonly #rooms: Pick<BuildRooms, "farm">;
   readonly #jobs: number;
-  readonly #ahead: number;
   readonly #listener: EventListener;
+  readonly #recordedMs: ArrayLike<number>;
+  /** By dictum, of this build: what its chores took so far. */
+  readonly #took = new Map<string, { sumMs: number; count: number }>();
+  readonly #traits = new Map<number, { readonly dictum: string; readonly because: string | undefined }>();
   readonly #spoilt = new Map<number, number>();
   /** Chores that are to run here, and why. */
   readonly #bound = new Map<number, string>();
@@ -31,13 +41,19 @@ export class FarmDesk {
 
   /**
    * @param jobs Recipes at once on this machine; 0: only what cannot run elsewhere.
-   * @param ahead Beyond those, being staged or collected.
+   * @param recordedMs What each chore took the last time; 0 where that is not known.
    */
-  constructor(plan: Plan, rooms: Pick<BuildRooms, "farm">, jobs: number, ahead: number, listener: EventListener) {
+  constructor(
+    plan: Plan,
+    rooms: Pick<BuildRooms, "farm">,
+    jobs: number,
+    recordedMs: ArrayLike<number>,
+    listener: EventListener,
+  ) {
     this.#plan = plan;
+    this.#recordedMs = recordedMs;
     this.#rooms = rooms;
     this.#jobs = jobs;
-    this.#ahead = ahead;
     this.#listener = listener;
   }
 
@@ -72,12 +88,13 @@ export class FarmDesk {
 
   /** Where the chore runs if it is started now; `undefined`: it waits. */
   place(chore: number, request: ExecutionRequest): Place | undefined {
-    const freeHere = (jobs: number) => this.#here < jobs + this.#ahead;
+    const freeHere = (jobs: number) => this.#here < jobs + STAGED_AHEAD;
     if (this.#rooms.farm === undefined) return freeHere(this.#jobs) ? { on: "here", because: "" } : undefined;
     const because = this.#boundHere(chore, request);
     if (because !== undefined) return freeHere(Math.max(1, this.#jobs)) ? { on: "here", because } : undefined;
     if (this.#jobs > 0 && freeHere(this.#jobs)) return { on: "here", because: "a slot was free here" };
     if (this.#running >= this.places) return undefined;
+    if (this.#jobs > 0 && this.#expectedMs(chore) < WORTH_SENDING_MS) return undefined;
     const reason = this.#jobs === 0 ? "nothing that can go there runs here" : "no slot was free here";
     return { on: "farm", because: reason };
   }
@@ -87,10 +104,36 @@ export class FarmDesk {
     if (farm === undefined || this.#gone !== undefined) return this.#gone ?? "there is no farm";
     return (
       this.#bound.get(chore) ??
-      boundHere(this.#plan, chore, this.#plan.chore(chore), request) ??
+      this.#traitsOf(chore, request).because ??
       this.#weak.get(this.#kindOf(chore)) ??
       farm.refuses(request)
     );
+  }
+
+  #traitsOf(chore: number, request: ExecutionRequest) {
+    const known = this.#traits.get(chore);
+    if (known !== undefined) return known;
+    const facts = this.#plan.chore(chore);
+    const traits = { dictum: facts.dictum, because: boundHere(this.#plan, chore, facts, request) };
+    this.#traits.set(chore, traits);
+    return traits;
+  }
+
+  /** By its own record, else by what others of its dictum took in this build; unknown is long enough. */
+  #expectedMs(chore: number): number {
+    const recorded = this.#recordedMs[chore] ?? 0;
+    if (recorded > 0) return recorded;
+    const took = this.#took.get(this.#traits.get(chore)?.dictum ?? "");
+    return took === undefined ? Number.POSITIVE_INFINITY : took.sumMs / took.count;
+  }
+
+  /** Takes note of how long a chore that was placed took. */
+  took(chore: number, durationMs: number): void {
+    const traits = this.#traits.get(chore);
+    this.#traits.delete(chore);
+    if (traits === undefined) return;
+    const took = this.#took.get(traits.dictum) ?? { sumMs: 0, count: 0 };
+    this.#took.set(traits.dictum, { sumMs: took.sumMs + durationMs, count: took.count + 1 });
   }
 
   started({ on }: Place): void {

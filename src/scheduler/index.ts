@@ -1,8 +1,8 @@
 export { build } from "./build.ts";
-export { STAGED_AHEAD } from "./build-run.ts";
 export * from "./checkout.ts";
 export { CheckoutError, CheckoutLock } from "./checkout-lock.ts";
 export * from "./events.ts";
+export { STAGED_AHEAD } from "./farm-desk.ts";
 export { encodeGlance, type GlanceFacts, type QuickProof } from "./glance.ts";
 export { describeGraph, type GraphNode } from "./graph-view.ts";
 export * from "./image-chore.ts";

@@ -20,7 +20,11 @@ import type { BuildEvent, Farm } from "../../src/scheduler/index.ts";
 import { FakeExecutor, type FakeRun } from "../support/fake-executor.ts";
 import { MemoryBuilds } from "../support/memory-build.ts";
 
+/** What each recipe of the present test takes. */
+const slow = { ms: 100, clock: { tick: (_ms: number): void => {} } };
+
 const recipe = (run: FakeRun) => {
+  slow.clock.tick(slow.ms);
   for (const { path } of run.request.outputs) run.write(path, `made for ${path}\n`);
   return undefined;
 };
@@ -30,8 +34,9 @@ dictum make(n) { in [ src ] out [ out/$n ] exec [[[ : ]]] }
 apply(make [ a b c d e f g h ])
 `;
 
-function builds(begatfile = BEGATFILE): MemoryBuilds {
+function builds(begatfile = BEGATFILE, takesMs = 100): MemoryBuilds {
   const memory = new MemoryBuilds(recipe);
+  Object.assign(slow, { ms: takesMs, clock: memory.clock });
   memory.write("begatfile", begatfile);
   memory.write("src", "1");
   return memory;
@@ -151,6 +156,16 @@ describe("a build with a farm", () => {
     expect(new Set(there.map(({ why }) => why.on))).toEqual(new Set(["no slot was free here"]));
     expect(made.find(({ rnode }) => rnode === "frodo")?.why.on).toBe("a slot was free here");
     booksHold(memory);
+  });
+
+  test("does not send what takes less time than sending it does", async () => {
+    const memory = builds(BEGATFILE, 3);
+    await memory.build({ jobs: 1 });
+    // By now it is known how little each of them takes.
+    memory.write("src", "2");
+    const farm = new TestFarm(memory);
+    const { summary } = await memory.build({ jobs: 1, rooms: { farm: async () => farm } });
+    expect([summary.executed, farm.asked]).toEqual([8, []]);
   });
 
   test("with no jobs of its own runs there all that can go there, as many at once as there is room for", async () => {
