@@ -28,6 +28,10 @@ export const limits = {
   "leaf-process":
     "opening ledger and index (25 ms), starting a launcher, one recipe and one sync, beside a null build of 80 ms that is mostly Node's own start",
   "leaf-usual": "as without a sandbox, and trying the canaries before the first one (20 to 35 ms)",
+  "schedule-unknown":
+    "without durations the longest chores begin as late as any; the last of them, and what waits for it, run while slots are idle",
+  "schedule-interactive-16":
+    "what runs is not ended for somebody else's sake: on 16 slots the first of the 50 chores wait until others' have ended",
   record:
     "Ed25519 (0.06 ms), rendering statement and record, and six small manifests a chore in random places of one B-tree",
   evaluate: "parsing and evaluation are one thread's work of 10 microseconds a dictum",
