@@ -15,6 +15,8 @@ export const limits = {
   "cold-bubblewrap": "bwrap's own 2.5 to 3.3 ms for each sandbox, and the same thread",
   "cold-server":
     "of 30 ms of CPU a chore on a busy machine begat's own threads take 7; the rest is a shell that starts cp, where ninja's becomes it, and the sandbox, its network namespace first of all",
+  "large-graph-memory":
+    "what is planned takes 480 MB as it is written, plan and state; the peak is while begatfiles are evaluated and laid out: pools that grow by copying, and garbage that V8 takes its time to collect",
   "chain-bubblewrap":
     "with nothing to run beside, each step is the sandbox (5 to 6 ms) and then begat's work on it (3 to 4 ms)",
   "c-project": "the sandbox, and begat's thread beside two compilers on two processors",

@@ -60,7 +60,8 @@ test("an input that was not read does not run the recipe again, and the records 
   const verified = await workspace.begat(["ledger", "verify"]);
   expect([verified.status, verified.stdout]).toEqual([0, expect.stringContaining("the ledger holds")]);
   expect(workspace.files()).not.toContain("join.d");
-});
+  // A dozen commands, one after another.
+}, 90_000);
 
 // Without strace nothing can be traced.
 test.skipIf(!existsSync("/usr/bin/strace"))("a traced recipe needs no depfile", async () => {
