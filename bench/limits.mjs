@@ -36,6 +36,19 @@ export const limits = {
     "what runs is not ended for somebody else's sake: on 16 slots the first of the 50 chores wait until others' have ended",
   record:
     "Ed25519 (0.06 ms), rendering statement and record, and six small manifests a chore in random places of one B-tree",
+  durable:
+    "a check of Ed25519 (0.11 ms), the statement written again from its manifests, and the record: one thread's work but for the check; then the disk's syncs",
+  "show-cold":
+    "Node's own start, opening ledger and index, and the signature of the execution and of each that made an input",
+  "show-warm": "a signature checked for each input that an execution made: ten of them where ten were linked",
+  closure: "two queries an execution, each some look-ups in B-trees of 48-bit keys",
+  "closure-all": "two queries an execution, each some look-ups in B-trees of 48-bit keys",
+  reindex: "each record scanned and its pairs sorted, then each Directory decoded, on one thread",
+  "verify-all":
+    "Ed25519 (0.11 ms) and, beside it, three to five manifests looked up, hashed and decoded, and the statement written again",
+  "verify-chain":
+    "the Action of each execution is looked up by its hash and hashed again, and each record is parsed, compared with its canonical form and its members checked",
+  "proof-verify": "Node's own start; the proof itself is read and checked in some milliseconds",
   evaluate: "parsing and evaluation are one thread's work of 10 microseconds a dictum",
   startup: "Node's own start, and mapping the bundle with its code cache",
   "sandbox-cpu":

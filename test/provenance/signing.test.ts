@@ -3,6 +3,7 @@ import { createPublicKey } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { sha256 } from "../../src/base/index.ts";
 import {
@@ -22,6 +23,7 @@ import {
   verifyDsse,
   verifyExecution,
 } from "../../src/provenance/index.ts";
+import { readJson } from "../../src/provenance/proof/verify-json.ts";
 import { MemoryLedger } from "../support/memory-ledger.ts";
 import { failed, listAction, sketchChore } from "../support/recorded-chore.ts";
 
@@ -80,6 +82,26 @@ describe("statements", () => {
     const { listing } = chore;
     const turned = { ...listing, inputs: [...listing.inputs].reverse(), env: [...listing.env].reverse() };
     expect(slsaStatement(chore.facts, turned, "o")).toBe(slsaStatement(chore.facts, listing, "o"));
+  });
+
+  test("are canonical whatever their texts, variables and properties are", () => {
+    const any = fc.record({
+      chore: fc.string({ unit: "binary" }),
+      env: fc.array(fc.tuple(fc.string({ unit: "grapheme" }), fc.string({ unit: "binary" }))),
+      props: fc.dictionary(fc.string({ unit: "grapheme" }), fc.string()),
+      inputs: fc.uniqueArray(fc.string({ unit: "grapheme" })),
+      mode: fc.constantFrom("x" as const, "t" as const, "l" as const, undefined),
+      used: fc.constantFrom(undefined, { n: 1, root: sha256("used"), key: sha256("key") }),
+    });
+    fc.assert(
+      fc.property(any, ({ env, inputs, mode, used, ...said }) => {
+        const out = chore.facts.out.map((output) => (mode === undefined ? output : { ...output, m: mode }));
+        const facts = { ...chore.facts, ...said, out, ...(used === undefined ? {} : { used }) };
+        const listing = { ...chore.listing, env, inputs: inputs.map((path) => ({ path, digest: sha256(path) })) };
+        expect(readJson(Buffer.from(slsaStatement(facts, listing, "o")))).toMatchObject({ ok: true });
+      }),
+      { numRuns: 200 },
+    );
   });
 
   const builders = [

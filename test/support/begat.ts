@@ -208,8 +208,23 @@ export class BegatHome {
       .filter((path) => statSync(path).isFile());
   }
 
-  dispose(): void {
+  /** Keeps everything as it is now: state, cache, checkouts. */
+  keep(): void {
+    execFileSync("cp", ["-aT", this.path, this.#kept]);
+  }
+
+  /** Puts everything back as it was kept, at the same paths; a copy takes a twentieth of the time of a build. */
+  restore(): void {
     rmSync(this.path, { recursive: true, force: true });
+    execFileSync("cp", ["-aT", this.#kept, this.path]);
+  }
+
+  get #kept(): string {
+    return `${this.path}.kept`;
+  }
+
+  dispose(): void {
+    for (const path of [this.path, this.#kept]) rmSync(path, { recursive: true, force: true });
   }
 }
 

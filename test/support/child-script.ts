@@ -4,12 +4,13 @@ import { basename, join } from "node:path";
 import { build } from "esbuild";
 
 const root = new URL("../..", import.meta.url).pathname;
+let count = 0;
 
 /** Bundles a TypeScript program of the tests into one that plain node runs; it stands where native modules are found. */
 export async function childScript(entry: string): Promise<string> {
   const directory = join(root, "node_modules/.cache/begat-tests");
   mkdirSync(directory, { recursive: true });
-  const outfile = join(directory, `${basename(entry, ".ts")}-${process.pid}.mjs`);
+  const outfile = join(directory, `${basename(entry, ".ts")}-${process.pid}-${count++}.mjs`);
   await build({
     entryPoints: [join(root, entry)],
     outfile,

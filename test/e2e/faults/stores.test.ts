@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { BegatHome, verdicts, type Workspace } from "../../support/begat.ts";
 
 const GRAPH = `
@@ -24,15 +24,18 @@ const RESULT = "made\nA\nB\n";
 
 let home: BegatHome;
 let checkout: Workspace;
-beforeEach(async () => {
+// Every test begins with the same build: made once, and put back for each.
+beforeAll(async () => {
   home = new BegatHome();
   checkout = home.workspace();
   checkout.begatfile(GRAPH);
   checkout.write("a", "A\n");
   checkout.write("b", "B\n");
   expect((await checkout.build()).summary).toMatchObject({ outcome: "ok", executed: 2 });
+  home.keep();
 });
-afterEach(() => home.dispose());
+beforeEach(() => home.restore());
+afterAll(() => home.dispose());
 
 function flip(path: string, at: number): void {
   const bytes = readFileSync(path);
