@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { ImageView } from "../../src/cli/image-services.ts";
 import { runCommand, type Services } from "../../src/cli/index.ts";
+import { subcommandsOf } from "../../src/cli/verb-table.ts";
 import { NO_GAPS } from "../../src/hermetic/index.ts";
 import { TargetError } from "../../src/scheduler/index.ts";
 import { FakeHost } from "../support/fake-host.ts";
@@ -193,9 +194,10 @@ describe("image build", () => {
 });
 
 describe("mistaken command lines", () => {
+  const verbs = subcommandsOf("image").join(", ");
   const mistakes: readonly (readonly [line: string, message: string])[] = [
-    ["image", "begat image needs one of: lock, build, ls, export, push"],
-    ["image bild", 'begat image needs one of: lock, build, ls, export, push; found "bild"'],
+    ["image", `begat image needs one of: ${verbs}`],
+    ["image bild", `begat image needs one of: ${verbs}; found "bild"`],
     ["image export", "begat image export needs a NAME"],
     ["image export a b", 'begat image export takes at most 1 NAME, found "b" as well'],
     ["image export a --format tar", '--format expects one of oci, docker-archive; found "tar"'],

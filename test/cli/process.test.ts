@@ -82,7 +82,7 @@ describe("completion", () => {
   }
 
   const completed: readonly (readonly [words: string[], reply: string[]])[] = [
-    [["ch"], ["check"]],
+    [["dae"], ["daemon"]],
     [
       ["cache", ""],
       ["stats", "verify", "gc"],
