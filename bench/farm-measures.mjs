@@ -133,7 +133,13 @@ class Farm {
 
   #env(name) {
     const home = join(this.#home, name);
-    return { PATH, HOME: home, BEGAT_STATE_HOME: join(home, "state"), BEGAT_CACHE_HOME: join(home, "cache") };
+    return {
+      PATH,
+      HOME: home,
+      BEGAT_STATE_HOME: join(home, "state"),
+      BEGAT_CACHE_HOME: join(home, "cache"),
+      BEGAT_DAEMON: "0",
+    };
   }
 
   async #serve(name, words) {

@@ -31,7 +31,12 @@ class Histories {
   }
 
   begat(...words) {
-    const homes = { HOME: this.folder, BEGAT_STATE_HOME: this.stateHome, BEGAT_CACHE_HOME: this.cacheHome };
+    const homes = {
+      HOME: this.folder,
+      BEGAT_STATE_HOME: this.stateHome,
+      BEGAT_CACHE_HOME: this.cacheHome,
+      BEGAT_DAEMON: "0",
+    };
     const where = { directory: this.folder, env: { PATH, ...homes } };
     return this.arena.processes.run([...this.arena.begatCommand, ...words], where);
   }

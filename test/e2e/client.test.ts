@@ -118,9 +118,9 @@ describe.skipIf(!existsSync(client))("begat-client (where there is a C compiler)
   });
 
   test.each<readonly [string, readonly string[], Record<string, string>]>([
-    ["an option says so", ["build", "--no-daemon"], {}],
-    ["BEGAT_DAEMON is 0", [], { BEGAT_DAEMON: "0" }],
-    ["CI is set", [], { BEGAT_DAEMON: "", CI: "true" }],
+    ["an option says so", ["log", "--no-daemon"], {}],
+    ["BEGAT_DAEMON is 0", ["log"], { BEGAT_DAEMON: "0" }],
+    ["CI is set", ["log"], { BEGAT_DAEMON: "", CI: "true" }],
   ])("asks nobody when %s", (_why, args, more) => {
     expect(run(args, more).stdout).toMatch(/^node no none none: /);
   });
