@@ -15,6 +15,8 @@ const out = resolve(folder);
 const workspace = mkdtempSync(join(tmpdir(), "begat-code-cache-"));
 const homes = { BEGAT_STATE_HOME: "state", BEGAT_CACHE_HOME: "cache", HOME: "home" };
 for (const [variable, place] of Object.entries(homes)) process.env[variable] = join(workspace, place);
+// An engine would outlive the workspace, and put a part of it there again.
+process.env.BEGAT_DAEMON = "0";
 mkdirSync(join(workspace, "home"));
 process.chdir(workspace);
 writeFileSync(

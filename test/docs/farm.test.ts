@@ -56,9 +56,9 @@ describe("docs/farm.md", () => {
       expect(said).toContain("Lua 5.4\t42");
       expect(said).toMatch(/rnode\/one .*\n(.*\n)*rnode\/three .*\nrnode\/two /);
       // Made on the farm, and known to be so.
-      expect(said).toMatch(/built: 35 executed \(34 on /);
+      expect(said).toMatch(/built: 35 executed \(\d+ on (one|two|three)/);
       expect(said).toMatch(/ran on +(one|two|three), hermetic/);
-      expect(said).toMatch(/built: 1 executed, 34 cached/);
+      expect(said.match(/^the ledger holds/gm)).toHaveLength(2);
       for (const name of ["one", "two", "three"])
         expect(existsSync(join(folder, `farm/${name}/state/ledger.db`))).toBe(true);
     },

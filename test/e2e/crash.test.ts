@@ -6,7 +6,7 @@ import { BegatHome, type RunningBuild, verdicts, type Workspace } from "../suppo
 import { SeededRandom } from "../support/seeded-random.ts";
 
 /** How often a build is killed; two builds at a time, in two checkouts that share their stores. */
-const KILLS = Number(process.env.BEGAT_CRASHES ?? 200);
+const KILLS = Number(process.env.BEGAT_CRASHES ?? 100);
 const SEED = Number(process.env.BEGAT_CRASH_SEED ?? 20_261_122);
 const SOURCES = ["a", "b", "c", "d", "e", "f"];
 
