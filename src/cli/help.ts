@@ -11,8 +11,21 @@ const WIDTH = 80;
 export function overview(): string {
   const groups: readonly (readonly [title: string, verbs: readonly Verb[]])[] = [
     ["Build", ["build", "init", "fmt", "check", "graph"]],
-    ["Ask", ["why", "log", "prov show", "prov tree", "prov prove", "verify", "challenge", "ledger verify"]],
-    ["Ledger", ["ledger checkpoint", "ledger pin", "ledger compare", "ledger fork-proof", "ledger export"]],
+    ["Ask", ["why", "log", "prov show", "prov tree", "prov path", "prov why", "prov why-rebuilt", "prov diff"]],
+    ["Ask further", ["prov affected", "prov complete", "repro", "whatif", "at", "challenge"]],
+    ["Prove", ["prov prove", "prov sbom", "verify"]],
+    [
+      "Ledger",
+      [
+        "ledger verify",
+        "ledger checkpoint",
+        "ledger pin",
+        "ledger compare",
+        "ledger fork-proof",
+        "ledger export",
+        "ledger reindex",
+      ],
+    ],
     [
       "Decide",
       [
@@ -26,7 +39,22 @@ export function overview(): string {
         "prov property",
       ],
     ],
-    ["Images", ["image lock", "image build", "image ls", "image export", "image push"]],
+    [
+      "Farm",
+      [
+        "fulcrum serve",
+        "farm init",
+        "farm token",
+        "farm join",
+        "farm nodes",
+        "farm renew",
+        "farm revoke",
+        "farm status",
+        "farm describe",
+        "farm kill",
+      ],
+    ],
+    ["Images", ["image lock", "image build", "image ls", "image stand", "image export", "image push"]],
     [
       "Look after",
       [
@@ -48,7 +76,7 @@ export function overview(): string {
   text += wrap("A first word that is no command is a target: `begat prog` is `begat build prog`.", 0);
   for (const [title, verbs] of groups) {
     text += `\n${title}:\n`;
-    for (const verb of verbs) text += entry(verb, verbSpec(verb).summary, 16);
+    for (const verb of verbs) text += entry(verb, verbSpec(verb).summary, 19);
   }
   text += "\nExit codes:\n";
   for (const [code, meaning] of EXIT_CODE_TABLE) text += entry(String(code).padStart(3), meaning, 7);

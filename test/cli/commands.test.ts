@@ -177,6 +177,7 @@ describe("help", () => {
     const { stdout, exitCode } = await run("help");
     expect(exitCode).toBe(0);
     expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+    for (const verb of VERB_NAMES) expect(stdout).toMatch(new RegExp(`^  ${verb}  `, "m"));
     for (const same of ["--help", "-h"]) expect((await run(same)).stdout).toBe(stdout);
     await expect(stdout).toMatchFileSnapshot("golden/help.txt");
   });
