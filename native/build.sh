@@ -13,7 +13,7 @@ compiler=${CC:-cc}
 # build PROGRAM SOURCE-DIRECTORY WITHOUT-IT
 build() {
   program=$to/$1
-  if [ -x "$program" ] && [ -z "$(find "$root"/native/build.sh "$2" -maxdepth 1 -newer "$program" -print -quit)" ]; then
+  if [ -x "$program" ] && [ -z "$(find "$root"/native/build.sh "$root"/native/*.h "$2" -maxdepth 1 -newer "$program" -print -quit)" ]; then
     return
   fi
   command -v "$compiler" > /dev/null || return

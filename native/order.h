@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "frames.h"
+
 #define PROTOCOL_VERSION 1u
 /* Of the part after the length. Arguments and environment together are below 2 MiB. */
 #define LARGEST_FRAME (8u * 1024 * 1024)
@@ -92,16 +94,8 @@ struct order {
 const char *order_read(struct order *order, uint8_t type, const uint8_t *bytes, size_t length);
 void order_release(struct order *order);
 
-static inline uint32_t read_u32(const uint8_t *bytes) {
-  return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-}
-
 static inline uint64_t read_u64(const uint8_t *bytes) {
   return (uint64_t)read_u32(bytes) | (uint64_t)read_u32(bytes + 4) << 32;
-}
-
-static inline void write_u32(uint8_t *bytes, uint32_t value) {
-  for (int i = 0; i < 4; i++) bytes[i] = (uint8_t)(value >> (8 * i));
 }
 
 static inline void write_u64(uint8_t *bytes, uint64_t value) {

@@ -30,7 +30,6 @@
 #define CHANNEL 3
 #define MOST_JOBS 256
 #define INSIDE_ID 1000
-#define HEAD_BYTES 5
 #define CLONE_FLAG_NEWNS 0x00020000ul
 #define CLONE_FLAG_NEWCGROUP 0x02000000ul
 #define CLONE_FLAG_NEWUTS 0x04000000ul
@@ -265,40 +264,6 @@ static void handle(uint8_t type, const uint8_t *bytes, size_t length) {
   order_release(&order);
 }
 
-struct inbox {
-  uint8_t *bytes;
-  size_t length;
-  size_t room;
-};
-
-static void take_frames(struct inbox *inbox) {
-  size_t at = 0;
-  while (inbox->length - at >= HEAD_BYTES) {
-    uint32_t length = read_u32(inbox->bytes + at);
-    if (length == 0 || length > LARGEST_FRAME) die("frame of an impossible size");
-    if (inbox->length - at - 4 < length) break;
-    handle(inbox->bytes[at + 4], inbox->bytes + at + HEAD_BYTES, length - 1);
-    at += 4 + length;
-  }
-  inbox->length -= at;
-  memmove(inbox->bytes, inbox->bytes + at, inbox->length);
-}
-
-/* False when begat is gone. */
-static bool receive(struct inbox *inbox) {
-  if (inbox->room - inbox->length < 65536) {
-    inbox->room = inbox->room * 2 + 131072;
-    inbox->bytes = realloc(inbox->bytes, inbox->room);
-    if (inbox->bytes == NULL) die("no memory");
-  }
-  ssize_t count = read(CHANNEL, inbox->bytes + inbox->length, inbox->room - inbox->length);
-  if (count < 0) return errno == EINTR || errno == EAGAIN;
-  if (count == 0) return false;
-  inbox->length += (size_t)count;
-  take_frames(inbox);
-  return true;
-}
-
 /* Their own death takes all that is in their namespaces along; nothing of theirs is there when this has ended. */
 static void end_all(void) {
   for (size_t i = 0; i < MOST_JOBS; i++)
@@ -334,7 +299,9 @@ static int serve(void) {
         if (info.ssi_signo != SIGCHLD) is_needed = false;
       reap();
     }
-    if (events[0].revents != 0 && !receive(&inbox)) is_needed = false;
+    const char *problem = NULL;
+    if (events[0].revents != 0 && !inbox_receive(&inbox, CHANNEL, LARGEST_FRAME, handle, &problem)) is_needed = false;
+    if (problem != NULL) die(problem);
   }
   end_all();
   free(inbox.bytes);

@@ -20,8 +20,9 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "../frames.h"
+
 #define PROTOCOL_VERSION 1
-#define HEAD_BYTES 5
 #define LARGEST_FRAME (256u << 20)
 #define NOBODY UINT32_MAX
 
@@ -74,14 +75,6 @@ static void put(const void *bytes, size_t length) {
     if (count < 0) exit(0);
     at += (size_t)count;
   }
-}
-
-static uint32_t read_u32(const uint8_t *bytes) {
-  return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-}
-
-static void write_u32(uint8_t *bytes, uint32_t number) {
-  for (int i = 0; i < 4; i++) bytes[i] = (uint8_t)(number >> (8 * i));
 }
 
 static void answer(enum answer kind, const uint32_t *numbers, uint32_t count) {
@@ -185,40 +178,6 @@ static void handle(uint8_t kind, const uint8_t *bytes, size_t length) {
   else die("not an order");
 }
 
-struct inbox {
-  uint8_t *bytes;
-  size_t length;
-  size_t room;
-};
-
-static void take_frames(struct inbox *inbox) {
-  size_t at = 0;
-  while (inbox->length - at >= HEAD_BYTES) {
-    uint32_t length = read_u32(inbox->bytes + at);
-    if (length == 0 || length > LARGEST_FRAME) die("frame of an impossible size");
-    if (inbox->length - at - 4 < length) break;
-    handle(inbox->bytes[at + 4], inbox->bytes + at + HEAD_BYTES, length - 1);
-    at += 4 + (size_t)length;
-  }
-  inbox->length -= at;
-  memmove(inbox->bytes, inbox->bytes + at, inbox->length);
-}
-
-/* False when begat is gone. */
-static bool receive(struct inbox *inbox) {
-  if (inbox->room - inbox->length < 65536) {
-    inbox->room = inbox->room * 2 + 131072;
-    inbox->bytes = realloc(inbox->bytes, inbox->room);
-    if (inbox->bytes == NULL) die("no memory");
-  }
-  ssize_t count = read(0, inbox->bytes + inbox->length, inbox->room - inbox->length);
-  if (count < 0) return errno == EINTR || errno == EAGAIN;
-  if (count == 0) return false;
-  inbox->length += (size_t)count;
-  take_frames(inbox);
-  return true;
-}
-
 int main(int count, char **words) {
   if (count == 2 && strcmp(words[1], "--version") == 0) return printf("%u\n", PROTOCOL_VERSION) < 0;
   if (count != 1) die("usage: begat-change-feed [--version]");
@@ -240,6 +199,9 @@ int main(int count, char **words) {
       take_events();
       tell_news();
     }
-    if (events[0].revents != 0 && !receive(&inbox)) return 0;
+    const char *problem = NULL;
+    const bool goes_on = events[0].revents == 0 || inbox_receive(&inbox, 0, LARGEST_FRAME, handle, &problem);
+    if (problem != NULL) die(problem);
+    if (!goes_on) return 0;
   }
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { chmodSync, linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
 import { ListeningFeed, listenByChokidar, listenByNode, NativeChangeFeed } from "../../src/platform/index.ts";
@@ -25,7 +26,12 @@ function onDisk(start: () => Promise<ChangeFeed>) {
 }
 
 const program = changeFeedProgram();
-const native = () => NativeChangeFeed.start(program as string);
+// Other tests mount things meanwhile, which a feed takes for doubt: where that may be, it has mounts of its own.
+const apart = scratchDirectory();
+const hasOwnMounts = spawnSync("/usr/bin/unshare", ["--mount", "/bin/true"]).status === 0;
+writeFileSync(`${apart.path}/feed`, `#!/bin/sh\nexec /usr/bin/unshare --mount ${program}\n`, { mode: 0o755 });
+const native = () => NativeChangeFeed.start(hasOwnMounts ? `${apart.path}/feed` : (program as string));
+afterAll(() => apart.dispose());
 
 if (program !== undefined) changeFeedContract("begat-change-feed", onDisk(native));
 changeFeedContract(

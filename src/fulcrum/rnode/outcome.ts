@@ -1,4 +1,4 @@
-import { type Digest, digestOf } from "../../base/index.ts";
+import { type Digest, digestOf, relativeTo, type WorkspacePath } from "../../base/index.ts";
 import type { BlobStore, RecordedOutput } from "../../cache/index.ts";
 import { type ExecutionResult, UP_PATH, type Verdict } from "../../executor/index.ts";
 import { reapi, timestampOf } from "../../protocol/index.ts";
@@ -101,7 +101,8 @@ export function actionResultOf(
   const outputDirectories: reapi.OutputDirectory[] = [];
   const outputSymlinks: reapi.OutputSymlink[] = [];
   for (const { path, kind, digest, executable, target } of outcome.outputs) {
-    const from = relativeFrom(directory, path);
+    // Outputs are named from the working directory.
+    const from = relativeTo(directory, path as WorkspacePath);
     if (kind === "file")
       outputFiles.push(reapi.OutputFile.fromPartial({ path: from, digest, isExecutable: executable }));
     else if (kind === "tree") {
@@ -131,16 +132,6 @@ export function actionResultOf(
       auxiliaryMetadata: auxiliary,
     },
   });
-}
-
-/** Outputs are named from the working directory. */
-function relativeFrom(directory: string, path: string): string {
-  if (directory === "") return path;
-  const from = directory.split("/");
-  const to = path.split("/");
-  let same = 0;
-  while (same < from.length && same < to.length && from[same] === to[same]) same++;
-  return [...from.slice(same).map(() => ".."), ...to.slice(same)].join("/");
 }
 
 /** Everything the result names that must be in the leader's store before it is told. */
