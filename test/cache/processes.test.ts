@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { setTimeout as after } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { sha256 } from "../../src/base/index.ts";
@@ -59,6 +59,8 @@ describe("several processes over one cache home", () => {
     for (let round = 0; round < 6; round++) {
       const child = startChild(script, [home, String(2 + round), "100000"]);
       const ended = outcome(child);
+      // A busy machine may not have started a child before its moment: the first one is let at least begin.
+      await expect.poll(() => existsSync(`${home}/cas`), { timeout: 30_000 }).toBe(true);
       // The moment is arbitrary on purpose; what must hold does not depend on it.
       await after(120 + 40 * round);
       child.kill("SIGKILL");
