@@ -1,4 +1,4 @@
-// The last words of a test run: each skipped test with its reason, then `N passed, N failed, N skipped`.
+// The last words of a test run: each skipped test with its reason and each that needed a second try, then `N passed, N failed, N skipped`.
 
 /** A test file that could not even be loaded counts as one failure: its tests never had a number. */
 export default class SummaryReporter {
@@ -11,6 +11,11 @@ export default class SummaryReporter {
         const { state, note } = test.result();
         // A test that never came to an end did not pass, whatever the reason.
         counts[state === "pending" ? "failed" : state]++;
+        const { retryCount = 0 } = test.diagnostic() ?? {};
+        if (state === "passed" && retryCount > 0) {
+          console.log(`passed only at a second try: ${module.relativeModuleId} > ${test.fullName}`);
+          for (const error of test.result().errors ?? []) console.log(`    ${error.message.split("\n")[0]}`);
+        }
         if (state === "skipped")
           console.log(`skipped: ${module.relativeModuleId} > ${test.fullName}${note ? `: ${note}` : ""}`);
       }
