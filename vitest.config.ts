@@ -21,7 +21,7 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 30_000,
-    hookTimeout: 30_000,
+    hookTimeout: 120_000,
     // The order in which files run is no promise of theirs; a number replays a run: npx vitest run --sequence.seed=N
     sequence: { shuffle: { files: true, tests: false } },
     reporters: ["default", "./tools/summary-reporter.mjs"],

@@ -35,7 +35,7 @@ async function freePorts(count: number): Promise<number[]> {
 describe("docs/farm.md", () => {
   test.skipIf(!canFetch)(
     "its commands lead from nothing to Lua (skipped where apt knows no lua5.4)",
-    { timeout: 240_000 },
+    { timeout: 600_000 },
     async () => {
       const bin = join(folder, "bin");
       mkdirSync(bin);
