@@ -33,7 +33,7 @@ export const limits = {
   "schedule-unknown":
     "without durations the longest chores begin as late as any; the last of them, and what waits for it, run while slots are idle",
   "schedule-interactive-16":
-    "what runs is not ended for somebody else's sake: on 16 slots the first of the 50 chores wait until others' have ended",
+    "what runs for CI is not ended for somebody else's sake: on 16 slots the first of the 50 chores wait until others' have ended",
   record:
     "Ed25519 (0.06 ms), rendering statement and record, and six small manifests a chore in random places of one B-tree",
   durable:

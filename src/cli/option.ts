@@ -78,6 +78,12 @@ export const OPTIONS = {
       value: "WHAT",
       text: "fetch of what was made there: all of it (default), what belongs into the checkout, or none",
     },
+    {
+      name: "priority",
+      kind: { oneOf: ["interactive", "ci", "background"] },
+      value: "CLASS",
+      text: "who waits for it at a farm: interactive (default on a terminal), ci (default elsewhere, and where CI is set), or background, which gives way",
+    },
     flag("keep-going", "after a failure, go on with what does not need it", "k"),
     flag("dry-run", "say what would run and why; run nothing", "n"),
     flag("force", "execute the chores of the targets even where an earlier result counts"),

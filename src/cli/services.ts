@@ -80,6 +80,8 @@ export interface FarmChoice {
   readonly instance: string;
   /** What is fetched of what was made there: all of it, what is wanted in the checkout, or nothing before it is needed. */
   readonly download: "all" | "toplevel" | "none";
+  /** Which builds of others its chores go before. */
+  readonly priority: "interactive" | "ci" | "background";
 }
 
 export interface FormatRequest {

@@ -100,6 +100,8 @@ export interface ExecutionPurpose {
   readonly mayBeCached: boolean;
   /** What it took the last time, milliseconds; `undefined` where nothing is known. */
   readonly expectedMs: number | undefined;
+  /** Upward rank: the longest way in milliseconds from its start to the build's end; `undefined` where nothing is known. */
+  readonly rankMs: number | undefined;
 }
 
 export type Verdict =

@@ -102,6 +102,7 @@ export class BuildRun {
       specs: prepared.loaded.facts.imageSpecs,
       signal,
       explanations: { left: MOST_EXPLAINED, isSkipTold: false },
+      rankMs: (chore) => this.#ready?.rankMs(chore),
       chosen,
       turn: (chore, resources, place) => turns.take(chore, resources, place),
       checkTurn: (chore, resources) => turns.takeHere(chore, resources),

@@ -67,6 +67,8 @@ export interface RunContext {
   readonly checker?: Pick<Checker, "enlist"> | undefined;
   /** `turn` for a run that is no part of the build's progress. */
   checkTurn(chore: number, resources: Readonly<Record<string, number>>): Promise<() => void>;
+  /** The longest way from a chore's start to the build's end; `undefined` for those that do not run. */
+  rankMs(chore: number): number | undefined;
   /** What executes; measured at the first call. */
   chosen(): Promise<ChosenExecutor>;
   /** Waits until the chore's recipe may run; rejects with `EXECUTOR_CANCELLED` when the build is to start nothing more. */
@@ -125,7 +127,7 @@ export async function runChore(
         judged = made;
       } else {
         const imageRoot = imageRootOf(context, chore);
-        const purpose = isAsked ? await purposeOf(context, facts, decision, round, expectedMs) : undefined;
+        const purpose = isAsked ? await purposeOf(context, chore, facts, decision, round, expectedMs) : undefined;
         shared = await sharedResult(context, chore, facts, action.request, purpose);
         const result =
           shared ??

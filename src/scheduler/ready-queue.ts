@@ -8,6 +8,11 @@ export class ReadyQueue {
     this.#rank = rank;
   }
 
+  /** `undefined` of a chore that is no part of the build. */
+  rankMs(chore: number): number | undefined {
+    return this.#rank[chore] || undefined;
+  }
+
   get size(): number {
     return this.#heap.length;
   }

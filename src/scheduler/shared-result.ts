@@ -17,7 +17,8 @@ const ASKS_FOR_A_RUN: ReadonlySet<Decision["reason"]> = new Set([
 ]);
 
 export async function purposeOf(
-  { recorder, options }: Pick<RunContext, "options" | "recorder">,
+  { recorder, options, rankMs }: Pick<RunContext, "options" | "recorder" | "rankMs">,
+  chore: number,
   { dictum, label, attributes, tools }: EvaluatedChore,
   { reason }: Decision,
   attempt: number,
@@ -35,6 +36,7 @@ export async function purposeOf(
     tools,
     mayBeCached: !attributes.nocache && !ASKS_FOR_A_RUN.has(reason),
     expectedMs,
+    rankMs: rankMs(chore),
   };
 }
 

@@ -48,6 +48,8 @@ type Ending = (request: ExecutionRequest, result: ExecutionResult) => ExecutionR
 class TestFarm implements Farm {
   readonly slots: number;
   readonly asked: string[] = [];
+  /** By chore: the rank it was asked for with. */
+  readonly ranks = new Map<string, number | undefined>();
   readonly executor: Executor;
   mostAtOnce = 0;
   refusal: string | undefined;
@@ -64,6 +66,7 @@ class TestFarm implements Farm {
       close: async () => {},
       execute: async (request, options) => {
         this.asked.push(request.label);
+        this.ranks.set(request.label, options.purpose?.rankMs);
         this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#running);
         const worker = new FakeExecutor({ blobs: memory.blobs, clock, files: fs, recipe, slots: 1 });
         try {
@@ -156,6 +159,22 @@ describe("a build with a farm", () => {
     expect(new Set(there.map(({ why }) => why.on))).toEqual(new Set(["no slot was free here"]));
     expect(made.find(({ rnode }) => rnode === "frodo")?.why.on).toBe("a slot was free here");
     booksHold(memory);
+  });
+
+  test("tells the farm how long the way from each chore to the build's end is", async () => {
+    const chain = ["a", "b", "c"].map((name, i, all) => {
+      return `dictum ${name} { in [ ${all[i - 1] ?? "src"} ] out [ ${name} ] exec [[[ : ]]] }\nrun ${name}()\n`;
+    });
+    const memory = builds(chain.join(""));
+    const farm = new TestFarm(memory);
+    const rooms = { farm: async () => farm };
+    await memory.build({ jobs: 0, rooms });
+    // Of what nobody has seen yet each takes a second.
+    const unseen = { "a()": 3_000, "b()": 2_000, "c()": 1_000 };
+    expect(Object.fromEntries(farm.ranks)).toEqual(unseen);
+    memory.write("src", "2");
+    await memory.build({ jobs: 0, rooms });
+    expect(Object.fromEntries(farm.ranks)).toEqual({ ...unseen, "a()": 300 });
   });
 
   test("does not send what takes less time than sending it does", async () => {

@@ -113,6 +113,7 @@ export const purpose = (log: string, parts: Partial<NonNullable<ExecutionOptions
   tools: [],
   mayBeCached: false,
   expectedMs: undefined,
+  rankMs: undefined,
   ...parts,
 });
 

@@ -11,8 +11,9 @@ import { createNarrator, noticeText } from "../render/narrator.ts";
 import { createPlainRenderer } from "../render/plain.ts";
 import type { Renderer } from "../render/renderer.ts";
 import { createTerminalRenderer } from "../render/terminal.ts";
-import type { BuildOptions } from "../services.ts";
+import type { BuildOptions, FarmChoice } from "../services.ts";
 
+const PRIORITIES = ["interactive", "ci", "background"] as const;
 const EXECUTORS = ["server", "bubblewrap", "docker", "process"] as const;
 /** Executed chores with a line of their own on a terminal; a log has them all. */
 const TERMINAL_LINES = 40;
@@ -110,18 +111,26 @@ function farmChoice({ args: { flags }, host }: Context): BuildOptions["farm"] {
   const download = flags.text("download");
   if (address !== undefined) {
     const [what = "all"] = (["toplevel", "none"] as const).filter((word) => word === download);
-    return { address, instance: flags.text("instance") ?? "", download: what };
+    return { address, instance: flags.text("instance") ?? "", download: what, priority: priorityOf(flags, host) };
   }
   const alone = flags.has("download")
     ? "download"
-    : flags.has("instance") && !flags.has("cache")
-      ? "instance"
-      : undefined;
+    : flags.has("priority")
+      ? "priority"
+      : flags.has("instance") && !flags.has("cache")
+        ? "instance"
+        : undefined;
   if (alone !== undefined)
     throw new UsageError(`--${alone} says something about a farm, and none is named`, { verb: "build" });
   if (flags.number("jobs") === 0)
     throw new UsageError("-j 0 leaves nothing to execute with; name a --farm", { verb: "build" });
   return undefined;
+}
+
+/** Whoever looks at a terminal waits; what a machine looks at can wait for them. */
+function priorityOf(flags: Context["args"]["flags"], host: Context["host"]): FarmChoice["priority"] {
+  const named = PRIORITIES.find((name) => name === flags.text("priority"));
+  return named ?? (host.stdout.isTerminal && !isCi(host.env) ? "interactive" : "ci");
 }
 
 function cacheChoice({ args: { flags } }: Context): BuildOptions["cache"] {
@@ -169,10 +178,10 @@ export function chooseRenderer({ args, host, paint }: Context, diagnostics: Late
 }
 
 /** A CI system's "terminal" keeps every picture of a live view, one below the other. */
-function redraws(env: Context["host"]["env"]): boolean {
-  const ci = [env.CI, env.CONTINUOUS_INTEGRATION].some((set) => set !== undefined && set !== "0" && set !== "false");
-  return !ci && env.TERM !== "dumb";
-}
+const redraws = (env: Context["host"]["env"]): boolean => !isCi(env) && env.TERM !== "dumb";
+
+const isCi = (env: Context["host"]["env"]): boolean =>
+  [env.CI, env.CONTINUOUS_INTEGRATION].some((set) => set !== undefined && set !== "0" && set !== "false");
 
 export function isCancellation(error: unknown): boolean {
   return codeOf(error) === "EXECUTOR_CANCELLED" || (error instanceof Error && error.name === "AbortError");

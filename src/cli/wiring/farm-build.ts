@@ -92,6 +92,7 @@ async function openFarm(
     random,
     slots: joined?.slots ?? FOREIGN_SLOTS,
     check: joined?.check,
+    priority: options.priority,
     imageOf: (value) => travellingImage(provider, streams, value),
   });
   machine.onClose(() => executor.close());

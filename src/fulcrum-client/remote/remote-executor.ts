@@ -20,7 +20,7 @@ import { callExecution } from "./execution-call.ts";
 import type { InputUploads, TravellingImage } from "./input-uploads.ts";
 import { Places } from "./places.ts";
 import { type Answered, readResult } from "./read-result.ts";
-import { callMetadata, unattested } from "./remote-request.ts";
+import { callMetadata, type PriorityClass, unattested } from "./remote-request.ts";
 import type { OfferedBlobs } from "./remote-result.ts";
 import type { TravailCheck } from "./travail-check.ts";
 
@@ -37,6 +37,8 @@ export interface RemoteExecutorOptions {
   readonly slots: number;
   /** `undefined`: an endpoint that proves nothing; its results are nobody's word but its own, level `none`. */
   readonly check: TravailCheck | undefined;
+  /** Among the builds of a farm that was joined: `ci` if absent. */
+  readonly priority?: PriorityClass;
   /** The image that a `container-image` names; `undefined` where it is not one of begat's. */
   readonly imageOf?: (value: string) => TravellingImage | undefined;
   readonly retry?: RetryPolicy;
@@ -147,7 +149,7 @@ export class RemoteExecutor implements Executor {
     skipCacheLookup: boolean,
     options: ExecutionOptions,
   ): Promise<Answered> {
-    const { endpoint, clock, random, retry = PATIENCE, check } = this.#options;
+    const { endpoint, clock, random, retry = PATIENCE, check, priority = "ci" } = this.#options;
     const { signal } = options;
     const askedAtMs = clock.nowMs();
     const response = await callExecution(
@@ -164,7 +166,7 @@ export class RemoteExecutor implements Executor {
         random,
         retry,
         signal,
-        metadata: callMetadata(request, purpose, image, check !== undefined),
+        metadata: callMetadata(request, purpose, image, check && priority),
       },
     );
     const code = response.status?.code ?? 0;

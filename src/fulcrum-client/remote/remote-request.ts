@@ -17,12 +17,19 @@ export function unattested(endpoint: string, network: Isolation["network"]): Iso
   };
 }
 
-/** Metadata of an Execute call. What only begat's own rnodes understand is nobody else's business. */
+/** Who waits for a build: somebody at a terminal, a machine, or nobody for now. */
+export type PriorityClass = "interactive" | "ci" | "background";
+
+/**
+ * Metadata of an Execute call. What only begat's own rnodes understand is nobody else's business.
+ *
+ * @param farmClass Of a farm that was joined; else `undefined`.
+ */
 export function callMetadata(
   request: ExecutionRequest,
   purpose: ExecutionPurpose,
   image: TravellingImage | undefined,
-  isFarm: boolean,
+  farmClass: PriorityClass | undefined,
 ): Record<string, Uint8Array> {
   const { build, chore, dictum, version } = purpose;
   const metadata = requestMetadata(
@@ -34,11 +41,16 @@ export function callMetadata(
       targetId: chore,
     }),
   );
-  return isFarm ? { ...metadata, ...contextOf(request, purpose, image) } : metadata;
+  return farmClass === undefined ? metadata : { ...metadata, ...contextOf(request, purpose, image, farmClass) };
 }
 
-function contextOf(request: ExecutionRequest, purpose: ExecutionPurpose, image: TravellingImage | undefined) {
-  const { log, build, chore, dictum, attempt, version, who, tools, expectedMs } = purpose;
+function contextOf(
+  request: ExecutionRequest,
+  purpose: ExecutionPurpose,
+  image: TravellingImage | undefined,
+  priorityClass: PriorityClass,
+) {
+  const { log, build, chore, dictum, attempt, version, who, tools, expectedMs, rankMs } = purpose;
   const { cpu, memory, pids } = request.resources;
   const resources = Object.fromEntries(
     Object.entries({ cpu, memory, pids }).filter((pair): pair is [string, number] => pair[1] !== undefined),
@@ -63,7 +75,9 @@ function contextOf(request: ExecutionRequest, purpose: ExecutionPurpose, image: 
     ...executionHints(
       farm.ExecutionHints.fromPartial({
         historyKey: chore,
+        priorityClass,
         ...(expectedMs === undefined ? {} : { expected: durationOf(expectedMs) }),
+        ...(rankMs === undefined ? {} : { rank: durationOf(rankMs) }),
       }),
     ),
   };

@@ -33,6 +33,7 @@ function ring(turn: Turn, due: Ring): void {
       clientGone(turn, due.client, due.until);
       break;
     case "adopted":
+    case "reserve-ends":
     case "probe":
       // Nothing to change: what waits for this hour is looked at after every event.
       break;

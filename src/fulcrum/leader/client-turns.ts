@@ -38,6 +38,7 @@ export function submit(turn: Turn, submission: Submission): void {
   }
   const invocation = state.invocation(submission.invocation, submission.weight > 0 ? submission.weight : 1);
   invocation.waiting++;
+  if (submission.class === "interactive") state.reserve.begun(chore.needs);
   const execution: Execution = {
     id,
     client,
@@ -88,6 +89,7 @@ export function emptyChore(turn: Turn, key: string, action: string): Chore {
     failures: [],
     late: [],
     passes: 0,
+    yields: 0,
     notBeforeMs: 0,
     lane: undefined,
     isEnded: false,

@@ -33,6 +33,14 @@ export interface LeaderConfig {
   readonly rankBand: number;
   /** How often a chore may be passed over for that. */
   readonly mostPasses: number;
+  /** As `rankBand`, for chores somebody waits for, who waits for their longest way and not for bytes. */
+  readonly interactiveRankBand: number;
+  /** Of the slots that could run what somebody waits for, those that other work may not take meanwhile; 0: none. */
+  readonly reservedShare: number;
+  /** How long after the end of its last chore such a build's slots are kept: the next ones are asked for by then. */
+  readonly reserveMs: number;
+  /** How often a background chore is ended for somebody who waits; then it is left to its end. */
+  readonly mostYields: number;
   /** Platform properties that mean something for placing although no rnode has such a label. */
   readonly knownProperties: readonly string[];
   /** Platform properties that are not looked at. */
@@ -63,6 +71,10 @@ export const DEFAULT_LEADER_CONFIG: LeaderConfig = {
   priorMs: 1_000,
   window: 32,
   rankBand: 0.5,
+  interactiveRankBand: 0.9,
+  reservedShare: 0.25,
+  reserveMs: 1_000,
+  mostYields: 3,
   mostPasses: 32,
   knownProperties: [],
   ignoredProperties: [],

@@ -7,6 +7,7 @@ import { type Choice, choose, openRnodes, openSlots } from "./placement.ts";
 import { laneBefore } from "./queue.ts";
 import type { LeaderState } from "./state.ts";
 import type { Turn } from "./turn.ts";
+import { keptRnodes, yieldBackground } from "./yielding.ts";
 
 /** Gives work to free slots until there is none of either: nothing is bound to an rnode before it can begin there. */
 export function dispatch(turn: Turn): void {
@@ -26,6 +27,7 @@ export function dispatch(turn: Turn): void {
     grant(turn, choice, false);
   }
   for (const lane of suspended) state.queue.resume(lane);
+  yieldBackground(turn);
   if (state.overdue.size > 0) hedge(turn, present);
 }
 
@@ -37,6 +39,7 @@ function hasOpenSlot(state: LeaderState, now: number): boolean {
 /** The lane whose turn it is, among those that an open rnode can serve. */
 function nextLane({ state, now }: Turn): { lane: Lane; open: Rnode[] } | undefined {
   const openOf = new Map<Pool, Rnode[]>();
+  const kept = keptRnodes(state, now);
   for (let classIndex = 0; classIndex < PRIORITY_CLASSES.length; classIndex++) {
     let best: { lane: Lane; open: Rnode[] } | undefined;
     for (const pool of state.queue.pools()) {
@@ -47,6 +50,7 @@ function nextLane({ state, now }: Turn): { lane: Lane; open: Rnode[] } | undefin
         open = openRnodes(state, pool, now);
         openOf.set(pool, open);
       }
+      if (kept !== undefined && classIndex > 0) open = open.filter((rnode) => !kept.has(rnode));
       if (open.length > 0) best = { lane, open };
     }
     if (best !== undefined) return best;
@@ -65,7 +69,8 @@ function bestOf(
   present: Float64Array,
   now: number,
 ): Choice | undefined {
-  const { window, rankBand, mostPasses } = state.config;
+  const { window, mostPasses } = state.config;
+  const rankBand = lane.classIndex === 0 ? state.config.interactiveRankBand : state.config.rankBand;
   const first = lane.chores.peek();
   invariant(first !== undefined, "a lane in the queue has no chore");
   const leastRank = first.rankMs * rankBand;
@@ -103,13 +108,15 @@ function bestOf(
 /** Begins overdue chores a second time, on slots that nobody else wants. */
 function hedge(turn: Turn, present: Float64Array): void {
   const { state, now } = turn;
+  const kept = keptRnodes(state, now);
   for (const chore of state.overdue) {
     if (chore.isEnded || chore.leases.length !== 1 || chore.lane !== undefined) {
       state.overdue.delete(chore);
       continue;
     }
     const open = [...state.rnodes.values()].filter(
-      (rnode) => rnode.probeAtMs === 0 && openSlots(rnode, now) > 0 && meets(rnode, chore.needs),
+      (rnode) =>
+        rnode.probeAtMs === 0 && openSlots(rnode, now) > 0 && meets(rnode, chore.needs) && kept?.has(rnode) !== true,
     );
     const choice = choose(state, chore, open, present, now);
     if (choice === undefined) continue;

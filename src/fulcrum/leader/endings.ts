@@ -28,6 +28,10 @@ function forget(turn: Turn, execution: Execution, answer: Answer): void {
   others?.delete(execution);
   if (others?.size === 0) state.ofClient.delete(client);
   invocation.waiting--;
+  if (execution.classIndex === 0) {
+    const untilMs = now + state.config.reserveMs;
+    if (state.reserve.ended(execution.chore.needs, untilMs)) state.setAlarm(untilMs, { kind: "reserve-ends" });
+  }
   state.forgetInvocation(invocation);
 }
 

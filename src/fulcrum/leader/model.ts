@@ -17,7 +17,8 @@ export type Ring =
   | { readonly kind: "silent"; readonly rnode: Rnode }
   | { readonly kind: "probe"; readonly rnode: Rnode }
   | { readonly kind: "client-gone"; readonly client: string; readonly until: number }
-  | { readonly kind: "adopted" };
+  | { readonly kind: "adopted" }
+  | { readonly kind: "reserve-ends" };
 
 export interface Rnode extends Offer {
   readonly name: string;
@@ -134,6 +135,8 @@ export interface Chore extends HeapElement {
   /** Outcomes that came under a lease that had ended. */
   readonly late: { rnode: string; outcome: string }[];
   passes: number;
+  /** How often it was ended for somebody who waits. */
+  yields: number;
   /** Not to be begun earlier while rnodes are awaited: one of them may still run it. */
   notBeforeMs: number;
   lane: Lane | undefined;

@@ -4,6 +4,7 @@ import { hasImage, hasLabel, meets, type Needs } from "./needs.ts";
 import { freeSlots } from "./placement.ts";
 import type { PendingReason } from "./reasons.ts";
 import type { LeaderState } from "./state.ts";
+import { keptRnodes } from "./yielding.ts";
 
 /**
  * Why an execution is queued; `undefined` when it is not. Found when asked for, since with each event it would change
@@ -18,12 +19,12 @@ export function pendingReason(state: LeaderState, execution: string, now: number
   if (chore.notBeforeMs > now && state.awaited.size > 0) {
     return { kind: "leader-restarted", rnodes: [...state.awaited], untilMs: chore.notBeforeMs };
   }
-  return because(state, chore);
+  return because(state, chore, now);
 }
 
 const namesOf = (rnodes: readonly Rnode[]): string[] => rnodes.map(({ name }) => name);
 
-function because(state: LeaderState, chore: Chore): PendingReason {
+function because(state: LeaderState, chore: Chore, now: number): PendingReason {
   const connected = [...state.rnodes.values()].filter(({ isConnected }) => isConnected);
   if (connected.length === 0) return { kind: "no-rnode" };
   const able = connected.filter((rnode) => meets(rnode, chore.needs));
@@ -40,6 +41,9 @@ function because(state: LeaderState, chore: Chore): PendingReason {
   const free = trusted.filter((rnode) => freeSlots(rnode) > 0);
   // Whoever is free and may have it has got it by now.
   if (free.length > 0 && chore.failures.length > 0) return { kind: "tried-there", rnodes: namesOf(free) };
+  const kept = (chore.lane?.classIndex ?? 0) > 0 ? keptRnodes(state, now) : undefined;
+  const keptSlots = free.reduce((sum, rnode) => sum + (kept?.has(rnode) ? freeSlots(rnode) : 0), 0);
+  if (keptSlots > 0) return becauseOfOthers(chore) ?? { kind: "kept", slots: keptSlots };
   const slots = trusted.reduce((sum, rnode) => sum + rnode.slots, 0);
   return becauseOfOthers(chore) ?? { kind: "no-slot", rnodes: trusted.length, slots };
 }

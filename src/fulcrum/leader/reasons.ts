@@ -14,6 +14,8 @@ export type PendingReason =
   | { readonly kind: "quarantined"; readonly rnodes: readonly string[]; readonly untilMs: number }
   | { readonly kind: "no-slot"; readonly rnodes: number; readonly slots: number }
   | { readonly kind: "behind-class"; readonly class: PriorityClass }
+  /** Free slots are there, and kept for a build that somebody waits for. */
+  | { readonly kind: "kept"; readonly slots: number }
   | { readonly kind: "fair-share"; readonly invocation: string; readonly running: number }
   /** Other chores of the same build have a longer way to its end. */
   | { readonly kind: "behind-rank"; readonly firstRankMs: number; readonly rankMs: number }
@@ -59,6 +61,8 @@ export function pendingText(reason: PendingReason, now: number): string {
       return `${names(reason.rnodes)} failed too often; next probe in ${seconds(reason.untilMs - now)}`;
     case "no-slot":
       return `all ${reason.slots} slots of ${reason.rnodes === 1 ? "the rnode" : `the ${reason.rnodes} rnodes`} that could run it are taken`;
+    case "kept":
+      return `${reason.slots === 1 ? "the free slot is" : `the ${reason.slots} free slots are`} kept for interactive work`;
     case "behind-class":
       return `${reason.class} work goes first`;
     case "fair-share":

@@ -5,6 +5,7 @@ import type { Answer } from "./effects.ts";
 import { IndexedHeap } from "./heap.ts";
 import type { Alarm, Chore, Execution, Finished, Invocation, Lease, Ring, Rnode } from "./model.ts";
 import { Queue } from "./queue.ts";
+import { Reserve } from "./reserve.ts";
 
 /** An answer kept for a client that asks again. */
 interface KeptAnswer {
@@ -44,6 +45,7 @@ export class LeaderState {
   /** Live leases and cancelled ones that still take a slot. */
   readonly leases = new Map<string, Lease>();
   readonly queue = new Queue();
+  readonly reserve = new Reserve();
   readonly blobs: BlobHints;
   readonly durations: Durations;
   readonly alarms = new IndexedHeap<Alarm>((a, b) => a.at < b.at || (a.at === b.at && a.order < b.order));
