@@ -6,7 +6,7 @@ import { createNarrator, type NarratorOptions } from "../../src/cli/render/narra
 import { createPlainRenderer } from "../../src/cli/render/plain.ts";
 import { reasonInFull, reasonText } from "../../src/cli/render/reason.ts";
 import { summaryLine } from "../../src/cli/render/summary.ts";
-import { newTally } from "../../src/cli/render/tally.ts";
+import { count, newTally, position } from "../../src/cli/render/tally.ts";
 import { renderDiagnostic } from "../../src/dictum-parser/index.ts";
 import type { BuildEvent, BuildSummary, Decision } from "../../src/scheduler/index.ts";
 import { ManualTicker, MemoryOutput } from "../support/fake-host.ts";
@@ -259,6 +259,27 @@ describe("the live view's layout", () => {
     }
     return live;
   }
+  it("counts a chore once, also where its result was lost and it runs again", () => {
+    const tally = newTally();
+    const events: BuildEvent[] = [
+      begin(3),
+      { type: "chore-cached", chore: chore(0, "lost"), seq: 1, decision: { reason: "cached", seq: 1 } },
+      { type: "chore-cached", chore: chore(300, "kept"), seq: 2, decision: { reason: "cached", seq: 2 } },
+      {
+        type: "chore-finished",
+        chore: chore(0, "lost"),
+        decision: { reason: "evicted", output: "o" },
+        durationMs: 1,
+        changed: false,
+        stdout: "",
+        stderr: "",
+        undeclared: [],
+      },
+    ];
+    for (const event of events) count(tally, event);
+    expect(position(tally)).toBe("[2/3]");
+  });
+
   const text = (live: LiveState, nowMs: number, columns: number, rows: number) =>
     live.layout(nowMs, columns, rows).map(({ pieces }) => pieces.map((piece) => piece.text).join(""));
 

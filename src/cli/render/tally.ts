@@ -8,6 +8,8 @@ export interface Tally {
   executed: number;
   cached: number;
   skipped: number;
+  /** Chores that came to an end, each once: one whose result was lost comes to a second one. */
+  readonly ended: Ended;
   readonly failures: FailureReport[];
   errors: number;
   warnings: number;
@@ -17,6 +19,22 @@ export interface Tally {
   remainingMs: number | undefined;
 }
 
+/** A set of chores by number: a byte each, since there may be a million. */
+class Ended {
+  count = 0;
+  #is = new Uint8Array(256);
+
+  add(chore: number): void {
+    if (chore >= this.#is.length) {
+      const larger = new Uint8Array(2 ** Math.ceil(Math.log2(chore + 1)));
+      larger.set(this.#is);
+      this.#is = larger;
+    }
+    if (this.#is[chore] === 0) this.count++;
+    this.#is[chore] = 1;
+  }
+}
+
 export function newTally(): Tally {
   return {
     planned: 0,
@@ -24,6 +42,7 @@ export function newTally(): Tally {
     executed: 0,
     cached: 0,
     skipped: 0,
+    ended: new Ended(),
     failures: [],
     errors: 0,
     warnings: 0,
@@ -45,15 +64,19 @@ export function count(tally: Tally, event: BuildEvent): void {
       return;
     case "chore-finished":
       tally.executed++;
+      tally.ended.add(event.chore.index);
       return;
     case "chore-cached":
       tally.cached++;
+      tally.ended.add(event.chore.index);
       return;
     case "chore-failed":
       tally.failures.push(event.failure);
+      tally.ended.add(event.failure.chore.index);
       return;
     case "chore-skipped":
       tally.skipped++;
+      tally.ended.add(event.chore.index);
       return;
     case "chore-planned":
       if (["cached", "settled", "unused input changed"].includes(event.decision.reason)) return;
@@ -75,8 +98,7 @@ export function count(tally: Tally, event: BuildEvent): void {
 
 /** `[ 3/40]`: as wide for the first chore as for the last. */
 export function position(tally: Tally): string {
-  const ended = tally.executed + tally.cached + tally.failures.length + tally.skipped;
-  const done = Math.max(ended, tally.decided);
+  const done = Math.max(tally.ended.count, tally.decided);
   const planned = Math.max(tally.planned, done);
   return `[${String(done).padStart(String(planned).length)}/${planned}]`;
 }

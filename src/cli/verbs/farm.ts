@@ -39,7 +39,8 @@ export async function farmToken(context: Context): Promise<number> {
   answer(context, report, () => `${report.token}\n`);
   if (!flags.has("json")) {
     const text = `good ${report.uses === 1 ? "once" : `${report.uses} times`}, for the role ${role}, until ${report.validUntil}`;
-    const hint = `there: begat farm join ${report.leader} --token TOKEN`;
+    const join = role === "rnode" ? `fulcrum serve --join ${report.leader}` : `farm join ${report.leader}`;
+    const hint = `there: begat ${join} --token TOKEN`;
     context.host.stderr.write(noticeText("note", text, hint, context.paint));
   }
   return EXIT.ok;

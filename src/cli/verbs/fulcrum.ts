@@ -1,6 +1,7 @@
 import type { Context } from "../context.ts";
 import { EXIT, UsageError } from "../exit-code.ts";
 import type { ReadyFulcrum, ServeRequest } from "../fulcrum-services.ts";
+import { counted } from "../quantity.ts";
 import { jsonLine } from "../render/json.ts";
 import { noticeText } from "../render/narrator.ts";
 import { oneLine } from "../render/sanitise.ts";
@@ -81,7 +82,7 @@ function labelsOf(texts: readonly string[], usage: Usage): Record<string, string
 
 function readyLine(ready: ReadyFulcrum): string {
   const { name, role, cluster, listen, insecureListen, status, slots, executor, level } = ready;
-  const works = executor === undefined ? "executes nothing" : `${slots} slots (${executor}, ${level})`;
+  const works = executor === undefined ? "executes nothing" : `${counted(slots, "slot")} (${executor}, ${level})`;
   const plain = insecureListen === undefined ? "" : `, plain text at ${insecureListen}`;
   const page = status === undefined ? "" : `, status at ${status}`;
   return `fulcrum ${name} is ready: ${role} of farm ${cluster} at ${listen}${plain}, ${works}${page}\n`;

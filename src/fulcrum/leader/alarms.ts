@@ -34,6 +34,7 @@ function ring(turn: Turn, due: Ring): void {
       break;
     case "adopted":
     case "reserve-ends":
+    case "retry":
     case "probe":
       // Nothing to change: what waits for this hour is looked at after every event.
       break;

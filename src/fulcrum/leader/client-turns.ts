@@ -88,6 +88,7 @@ export function emptyChore(turn: Turn, key: string, action: string): Chore {
     leases: [],
     failures: [],
     late: [],
+    retryAtMs: 0,
     passes: 0,
     yields: 0,
     notBeforeMs: 0,

@@ -16,6 +16,10 @@ export interface LeaderConfig {
   readonly keepAnswersMs: number;
   /** Infrastructure failures after which an execution is given up. */
   readonly attempts: number;
+  /** After the first of them, until it is begun again where it failed; four times as long after each further one. */
+  readonly retryMs: number;
+  /** How long an rnode that refused an assignment gets no other one. */
+  readonly refusedMs: number;
   /** Infrastructure failures in a row after which an rnode gets no more work. */
   readonly quarantineAfter: number;
   /** Until the first probe; doubles at each probe that fails. */
@@ -63,6 +67,8 @@ export const DEFAULT_LEADER_CONFIG: LeaderConfig = {
   clientGraceMs: 60_000,
   keepAnswersMs: 300_000,
   attempts: 3,
+  retryMs: 1_000,
+  refusedMs: 1_000,
   quarantineAfter: 3,
   quarantineMs: 30_000,
   quarantineMostMs: 1_800_000,

@@ -4,6 +4,8 @@ import type { PendingReason, PlacementReason } from "./reasons.ts";
 export interface AttemptFailure {
   readonly rnode: string;
   readonly text: string;
+  /** The rnode is not made for it, whatever happens. */
+  readonly isUnfit?: boolean;
 }
 
 /** How an execution ends for its client. */

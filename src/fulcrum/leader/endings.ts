@@ -2,6 +2,7 @@ import type { Answer, CancelReason } from "./effects.ts";
 import type { ResultEvent } from "./events.ts";
 import { cancel } from "./leases.ts";
 import type { Chore, Execution, Lease, Rnode } from "./model.ts";
+import { meets } from "./needs.ts";
 import { leaderOf } from "./queue.ts";
 import type { Turn } from "./turn.ts";
 
@@ -79,18 +80,36 @@ export function complete(turn: Turn, lease: Lease, event: ResultEvent & { outcom
 
 /** An attempt came to nothing through no fault of the action. Tries again, unless it was tried often enough. */
 export function attemptFailed(turn: Turn, chore: Chore, rnode: Rnode, text: string): void {
+  const { state, now } = turn;
   chore.failures.push({ rnode: rnode.name, text });
-  if (chore.failures.length < turn.state.config.attempts || chore.leases.length > 0) {
+  const attempts = chore.failures.filter(({ isUnfit }) => !isUnfit).length;
+  if (attempts < state.config.attempts || chore.leases.length > 0) {
+    // What ails an rnode may pass within seconds; elsewhere it is begun at once.
+    chore.retryAtMs = now + state.config.retryMs * 4 ** (attempts - 1);
+    state.setAlarm(chore.retryAtMs, { kind: "retry" });
     queueAgain(turn, chore, rnode, text);
     return;
   }
+  giveUp(turn, chore, `given up after ${attempts} attempts that never came to a result`);
+}
+
+/** The rnode will never run it. Others may; where there are none, waiting would be for nothing. */
+export function unfit(turn: Turn, chore: Chore, rnode: Rnode, text: string): void {
+  chore.failures.push({ rnode: rnode.name, text, isUnfit: true });
+  const isLeft = [...turn.state.rnodes.values()].some(
+    (other) => other.isConnected && meets(other, chore.needs) && !isUnfitFor(other, chore),
+  );
+  if (isLeft || chore.leases.length > 0) queueAgain(turn, chore, rnode, text);
+  else giveUp(turn, chore, "no rnode can run it");
+}
+
+export const isUnfitFor = ({ name }: Rnode, { failures }: Chore): boolean =>
+  failures.some((failure) => failure.isUnfit === true && failure.rnode === name);
+
+function giveUp(turn: Turn, chore: Chore, text: string): void {
   const failures = [...chore.failures];
   const tried = failures.map((failure) => `${failure.rnode}: ${failure.text}`).join("; ");
-  answerAll(turn, chore, {
-    kind: "failed",
-    failures,
-    text: `given up after ${failures.length} attempts that never came to a result: ${tried}`,
-  });
+  answerAll(turn, chore, { kind: "failed", failures, text: `${text}: ${tried}` });
 }
 
 /** Back into the queue, at the place it had: time and rank are those of the first asking. */

@@ -18,7 +18,8 @@ export type Ring =
   | { readonly kind: "probe"; readonly rnode: Rnode }
   | { readonly kind: "client-gone"; readonly client: string; readonly until: number }
   | { readonly kind: "adopted" }
-  | { readonly kind: "reserve-ends" };
+  | { readonly kind: "reserve-ends" }
+  | { readonly kind: "retry" };
 
 export interface Rnode extends Offer {
   readonly name: string;
@@ -43,6 +44,8 @@ export interface Rnode extends Offer {
   failures: number;
   lastFailureMs: number;
   lastFailure: string;
+  /** Refused an assignment: gets none until then. */
+  pausedUntilMs: number;
   /** How often it was quarantined without a result in between. */
   quarantines: number;
   /** 0 while not in quarantine; else when the next probe may be placed. */
@@ -134,6 +137,8 @@ export interface Chore extends HeapElement {
   readonly failures: AttemptFailure[];
   /** Outcomes that came under a lease that had ended. */
   readonly late: { rnode: string; outcome: string }[];
+  /** Not to be begun again before that where it failed. */
+  retryAtMs: number;
   passes: number;
   /** How often it was ended for somebody who waits. */
   yields: number;

@@ -38,9 +38,15 @@ function because(state: LeaderState, chore: Chore, now: number): PendingReason {
     const untilMs = Math.min(...staying.map(({ probeAtMs }) => probeAtMs));
     return { kind: "quarantined", rnodes: namesOf(staying), untilMs };
   }
+  const paused = trusted.filter(({ pausedUntilMs }) => pausedUntilMs > now);
+  if (paused.length === trusted.length) {
+    const untilMs = Math.min(...paused.map(({ pausedUntilMs }) => pausedUntilMs));
+    return { kind: "refused-there", rnodes: namesOf(paused), untilMs };
+  }
   const free = trusted.filter((rnode) => freeSlots(rnode) > 0);
   // Whoever is free and may have it has got it by now.
-  if (free.length > 0 && chore.failures.length > 0) return { kind: "tried-there", rnodes: namesOf(free) };
+  if (free.length > 0 && chore.failures.length > 0)
+    return { kind: "tried-there", rnodes: namesOf(free), untilMs: chore.retryAtMs };
   const kept = (chore.lane?.classIndex ?? 0) > 0 ? keptRnodes(state, now) : undefined;
   const keptSlots = free.reduce((sum, rnode) => sum + (kept?.has(rnode) ? freeSlots(rnode) : 0), 0);
   if (keptSlots > 0) return becauseOfOthers(chore) ?? { kind: "kept", slots: keptSlots };

@@ -1,3 +1,4 @@
+import { isUnfitFor } from "./endings.ts";
 import type { Chore, Pool, Rnode } from "./model.ts";
 import { meets } from "./needs.ts";
 import type { PlacementReason } from "./reasons.ts";
@@ -10,6 +11,7 @@ export function freeSlots(rnode: Rnode): number {
 
 /** Slots that may be given away now: one at a time, and only when its hour has come, to an rnode in quarantine. */
 export function openSlots(rnode: Rnode, now: number): number {
+  if (rnode.pausedUntilMs > now) return 0;
   if (rnode.probeAtMs === 0) return freeSlots(rnode);
   return now >= rnode.probeAtMs && rnode.leases.size === 0 ? Math.min(1, freeSlots(rnode)) : 0;
 }
@@ -23,10 +25,11 @@ export function openRnodes(state: LeaderState, pool: Pool, now: number): Rnode[]
   return open;
 }
 
-/** Whether the chore should rather go elsewhere: it failed there, or runs there, and there is somebody else. */
-function isAvoided(state: LeaderState, chore: Chore, rnode: Rnode): boolean {
+/** Whether the chore should rather go elsewhere, or wait: it runs there, or failed there just now or while there are others. */
+function isAvoided(state: LeaderState, chore: Chore, rnode: Rnode, now: number): boolean {
   if (chore.leases.some((lease) => lease.rnode === rnode)) return true;
   if (!chore.failures.some((failure) => failure.rnode === rnode.name)) return false;
+  if (now < chore.retryAtMs || isUnfitFor(rnode, chore)) return true;
   for (const other of state.rnodes.values()) {
     if (
       other.isConnected &&
@@ -60,7 +63,7 @@ export function choose(
   now: number,
 ): Choice | undefined {
   const isFresh = chore.failures.length === 0 && chore.leases.length === 0;
-  const candidates = isFresh ? open : open.filter((rnode) => !isAvoided(state, chore, rnode));
+  const candidates = isFresh ? open : open.filter((rnode) => !isAvoided(state, chore, rnode, now));
   let best = candidates[0];
   if (best === undefined) return undefined;
   present.fill(0);

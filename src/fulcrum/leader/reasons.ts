@@ -19,8 +19,10 @@ export type PendingReason =
   | { readonly kind: "fair-share"; readonly invocation: string; readonly running: number }
   /** Other chores of the same build have a longer way to its end. */
   | { readonly kind: "behind-rank"; readonly firstRankMs: number; readonly rankMs: number }
-  /** Failed on the rnodes that are free. */
-  | { readonly kind: "tried-there"; readonly rnodes: readonly string[] };
+  /** Failed on the rnodes that are free, and goes there again then at the earliest. */
+  | { readonly kind: "tried-there"; readonly rnodes: readonly string[]; readonly untilMs: number }
+  /** They would not begin what they were given. */
+  | { readonly kind: "refused-there"; readonly rnodes: readonly string[]; readonly untilMs: number };
 
 /** Why an rnode was chosen among those with a free slot. */
 export interface PlacementReason {
@@ -60,6 +62,7 @@ export function pendingText(reason: PendingReason, now: number): string {
     case "quarantined":
       return `${names(reason.rnodes)} failed too often; next probe in ${seconds(reason.untilMs - now)}`;
     case "no-slot":
+      if (reason.slots === 1) return "the one slot that could run it is taken";
       return `all ${reason.slots} slots of ${reason.rnodes === 1 ? "the rnode" : `the ${reason.rnodes} rnodes`} that could run it are taken`;
     case "kept":
       return `${reason.slots === 1 ? "the free slot is" : `the ${reason.slots} free slots are`} kept for interactive work`;
@@ -70,7 +73,11 @@ export function pendingText(reason: PendingReason, now: number): string {
     case "behind-rank":
       return `chores of the same build with a longer way to its end go first (${seconds(reason.firstRankMs)}, this one ${seconds(reason.rankMs)})`;
     case "tried-there":
-      return `it failed on ${names(reason.rnodes)} and waits for another one`;
+      return reason.untilMs > now
+        ? `it failed on ${names(reason.rnodes)}; there again in ${seconds(reason.untilMs - now)}`
+        : `it failed on ${names(reason.rnodes)} and waits for another one`;
+    case "refused-there":
+      return `${names(reason.rnodes)} refused what was assigned; asked again in ${seconds(reason.untilMs - now)}`;
   }
 }
 

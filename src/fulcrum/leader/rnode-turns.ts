@@ -1,5 +1,5 @@
 import { emptyChore } from "./client-turns.ts";
-import { answerAll, attemptFailed, complete, queueAgain } from "./endings.ts";
+import { answerAll, attemptFailed, complete, queueAgain, unfit } from "./endings.ts";
 import type { HelloEvent, LeaderEvent, ResultEvent } from "./events.ts";
 import { adopt, armOverdue, cancel, close, sendAgain } from "./leases.ts";
 import type { Lease, Rnode } from "./model.ts";
@@ -66,6 +66,7 @@ function newRnode({ state, now }: Turn, event: HelloEvent): Rnode {
     silentAlarm: undefined,
     failures: 0,
     lastFailureMs: -1,
+    pausedUntilMs: 0,
     lastFailure: "",
     quarantines: 0,
     probeAtMs: 0,
@@ -165,8 +166,16 @@ export function refused(turn: Turn, event: EventOf<"refused">): void {
     queueAgain(turn, lease.chore, rnode, event.text);
     return;
   }
-  attemptFailed(turn, lease.chore, rnode, event.text);
-  if (!event.isUnfit) rnodeFailed(turn, rnode, event.text);
+  if (event.isUnfit) {
+    unfit(turn, lease.chore, rnode, event.text);
+    return;
+  }
+  // Nothing was begun, which says something of the rnode and nothing of the chore.
+  const { state, now } = turn;
+  rnode.pausedUntilMs = now + state.config.refusedMs;
+  state.setAlarm(rnode.pausedUntilMs, { kind: "retry" });
+  queueAgain(turn, lease.chore, rnode, event.text);
+  rnodeFailed(turn, rnode, event.text);
 }
 
 export function result(turn: Turn, event: ResultEvent): void {

@@ -165,10 +165,15 @@ test("an rnode that fails again and again gets only a probe, after a while", asy
   const { client, rnode, endpoint } = await leadingFarm();
   const worker = await rnode("r1");
   const execution = client.execute(await client.action());
-  for (let i = 0; i < 3; i++) {
+  for (const waitMs of [1_000, 4_000, 0]) {
     const assign = await worker.next("assign");
     await endpoint.clock.advance(100);
     worker.result(assign, failure(8, "no space left"));
+    if (waitMs === 0) continue;
+    const again = `pending because it failed on rnode r1; there again in ${waitMs / 1000} s`;
+    const { name } = execution;
+    while ((await client.control.describe({ name: await name })).execution?.reason !== again);
+    await pass(endpoint, waitMs, [worker]);
   }
   expect((await execution.response).status?.code).toBe(13);
   const second = client.execute(await client.action());
@@ -214,6 +219,38 @@ test("an rnode that is not made for a chore is spared it, and not blamed", async
     await execution.response;
   }
   expect((await client.status.get({})).nodes.map(({ state }) => state)).toEqual(["ready", "ready"]);
+});
+
+test("what no rnode is made for ends with what each of them says, at once", async () => {
+  const { client, rnode } = await leadingFarm();
+  const workers = [await rnode("r1"), await rnode("r2")];
+  const execution = client.execute(await client.action());
+  for (const worker of workers) {
+    const { leaseId, fence } = await worker.next("assign");
+    worker.say({ $case: "refused", value: { leaseId, fence, reason: "other tools", unfit: true } });
+  }
+  const { status } = await execution.response;
+  expect([status?.code, status?.message]).toEqual([13, "no rnode can run it: r1: other tools; r2: other tools"]);
+});
+
+test("an rnode that refuses what it was given is asked again after a while, and the chore has lost nothing", async () => {
+  const { client, worker, execution, assign, endpoint } = await begun();
+  let refused = assign;
+  for (let i = 0; i < 3; i++) {
+    const { leaseId, fence } = refused;
+    worker.say({ $case: "refused", value: { leaseId, fence, reason: "its slot is taken", unfit: false } });
+    const again =
+      i < 2
+        ? "rnode r1 refused what was assigned; asked again in 1 s"
+        : "rnode r1 failed too often; next probe in 30 s";
+    const name = await execution.name;
+    while ((await client.control.describe({ name })).execution?.reason !== `pending because ${again}`);
+    await pass(endpoint, i < 2 ? 1_000 : 31_000, [worker]);
+    refused = await worker.next("assign");
+  }
+  expect(refused.probe).toBe(true);
+  worker.result(refused, success());
+  expect((await execution.response).result?.exitCode).toBe(0);
 });
 
 const refused: readonly (readonly [what: string, hello: Parameters<ScriptedRnode["connect"]>[1], status: string])[] = [
