@@ -292,7 +292,8 @@ export class Rnode {
     if (this.#seen.has(leaseId)) return;
     const endsAtMs = (this.#sentAtMs[assign.heard] ?? Number.NEGATIVE_INFINITY) + this.#leaseMs;
     if (endsAtMs - this.#stopBeforeMs() <= clock.monotonicMs()) return;
-    const full = this.#works.size >= slots ? (slots === 1 ? "its slot is taken" : `all ${slots} slots are taken`) : undefined;
+    const full =
+      this.#works.size >= slots ? (slots === 1 ? "its slot is taken" : `all ${slots} slots are taken`) : undefined;
     const reason = this.#isDraining ? "the rnode is draining" : full;
     if (reason === undefined) this.#begin(assign, endsAtMs);
     else this.#refuse({ leaseId, fence, reason, unfit: false });
