@@ -59,13 +59,19 @@ export const farmMeasures = [
       try {
         return await arena.contest(
           (folder) => independent(folder, count),
-          async (begat, _ninja, { chores }) => {
-            const alone = () => {
+          async (begat, _ninja, { chores, renew }) => {
+            let builds = 0;
+            /** The farm remembers what it made in the round before. */
+            const forget = () => {
               begat.forget();
+              renew(++builds);
+            };
+            const alone = () => {
+              forget();
               return ended(begat.build("usual"), chores);
             };
             const together = () => {
-              begat.forget();
+              forget();
               farm.join(begat);
               return ended(begat.build("usual", "--farm", "joined"), chores);
             };

@@ -34,7 +34,11 @@ function copies(folder, count, recipe, ninjaCommand) {
   );
   const edges = names.map((name) => `build out/${name}: copy src/${name}\n`);
   write(folder, "build.ninja", `rule copy\n  command = ${ninjaCommand}\n${edges.join("")}`);
-  return { chores: count, outputs: ["out"], leaf: `src/${names[names.length >> 1]}` };
+  /** Gives every source other bytes: nothing that was made from them anywhere before can be used. */
+  const renew = (seed) => {
+    for (const name of names) write(folder, `src/${name}`, kibibyte(`${name} ${seed}`));
+  };
+  return { chores: count, outputs: ["out"], leaf: `src/${names[names.length >> 1]}`, renew };
 }
 
 /** `count` independent chores, each a `cp` of 1 KiB. */
