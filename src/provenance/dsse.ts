@@ -17,9 +17,18 @@ export function signDsse(signer: Signer, payloadType: string, payload: Uint8Arra
   return signer.sign(preAuthenticationEncoding(payloadType, payload)).toString("base64");
 }
 
+/** Keys read so far: making one ready costs several times what verifying with it does, and builds meet few. */
+const ready = new Map<string, KeyObject>();
+const MOST_READY = 1_000;
+
 /** A public key ready to verify with. */
 export function publicKeyFrom(base64: string): KeyObject {
-  return createPublicKey({ key: spkiOf(Buffer.from(base64, "base64")), format: "der", type: "spki" });
+  const known = ready.get(base64);
+  if (known !== undefined) return known;
+  const key = createPublicKey({ key: spkiOf(Buffer.from(base64, "base64")), format: "der", type: "spki" });
+  if (ready.size >= MOST_READY) ready.clear();
+  ready.set(base64, key);
+  return key;
 }
 
 export function verifyDsse(key: KeyObject, payloadType: string, payload: Uint8Array | string, sig: string): boolean {
