@@ -37,4 +37,6 @@ export const transportOptions = {
   "grpc.max_receive_message_length": RECEIVE_LIMIT_BYTES,
   "grpc.max_send_message_length": RECEIVE_LIMIT_BYTES,
   "grpc-node.flow_control_window": FLOW_CONTROL_WINDOW_BYTES,
+  // Counts of each call that nobody asks for.
+  "grpc.enable_channelz": 0,
 } as const;

@@ -11,7 +11,7 @@ import {
   transportOptions,
 } from "../../fulcrum-client/index.ts";
 import type { CallContext } from "./call-context.ts";
-import { widenWindows } from "./flow-control.ts";
+import { quicken } from "./http2-servers.ts";
 import { type ReportFailure, serverCalls } from "./server-calls.ts";
 
 export type ServerMethod<M extends MethodShape> = M["requestStream"] extends true
@@ -89,7 +89,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       },
     );
   });
-  widenWindows(server, transportOptions["grpc-node.flow_control_window"]);
+  quicken(server, transportOptions["grpc-node.flow_control_window"]);
   return { port, stop: (graceMs = 5000) => stop(server, graceMs) };
 }
 
