@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { callMetadata, type PriorityClass } from "../../src/fulcrum-client/remote/remote-request.ts";
+import { callMetadata, farmWords, metadataOf, type PriorityClass } from "../../src/fulcrum-client/remote/remote-request.ts";
 import { decodeEntry, EXECUTION_HINTS_KEY, REQUEST_METADATA_KEY } from "../../src/fulcrum-client/wire/index.ts";
 import { farm, millisecondsOf } from "../../src/protocol/index.ts";
 import { executionRequest } from "../support/execution-request.ts";
@@ -7,8 +7,10 @@ import { purpose } from "../support/remote-client.ts";
 
 describe("what a client says of an execution beforehand", () => {
   const request = executionRequest("copy", { outputs: ["b"] });
-  const said = (priority: PriorityClass | undefined, parts = {}) =>
-    callMetadata(request, purpose("ledger", parts), undefined, priority);
+  const said = (priority: PriorityClass | undefined, parts = {}) => {
+    const named = purpose("ledger", parts);
+    return callMetadata(metadataOf(request, named), priority && farmWords(request, named, undefined, priority));
+  };
 
   test("to a farm: what it is expected to take, its way to the build's end, and who waits", () => {
     const metadata = said("background", { expectedMs: 1_500, rankMs: 61_250.5 });

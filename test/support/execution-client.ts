@@ -53,6 +53,14 @@ export class ExecutionClient {
     return this.#listen(this.reapi.execution.execute(request, { ...options, signal: stream.signal }), stream);
   }
 
+  /** As begat asks its own farms. */
+  chore({ execute, blobs }: { readonly execute: Partial<reapi.ExecuteRequest>; readonly blobs: Uint8Array[] }): Asked {
+    const stream = new AbortController();
+    const request = farm.ChoreRequest.fromPartial({ execute: reapi.ExecuteRequest.fromPartial(execute), blobs });
+    const chores = this.reapi.channel.client(farm.ChoresDefinition);
+    return this.#listen(chores.execute(request, { signal: stream.signal }), stream);
+  }
+
   wait(name: string): Asked {
     const stream = new AbortController();
     return this.#listen(this.reapi.execution.waitExecution({ name }, { signal: stream.signal }), stream);

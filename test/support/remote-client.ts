@@ -49,7 +49,7 @@ export async function remoteClient(address: string, instance = ""): Promise<Remo
   const channel = await openChannel({ address });
   const streams = new FileBlobStreams(store, new NodeFileStreams());
   const remote = new RemoteBlobs({ channel, instance, blobs: store, streams, clock, random, retry: IMPATIENT });
-  const uploads = new InputUploads(remote, store);
+  const uploads = new InputUploads(remote, store, new NodeFileTree());
   const lazy = new LazyBlobs(store, () => remote);
   return {
     store,

@@ -17,6 +17,8 @@ export class ScriptedLeader {
   readonly #waiting = new Set<() => void>();
   #assigned = 0;
 
+  /** Of outputs that a result may bring along. */
+  resultBlobBytes = 0;
   readonly connect = async (): Promise<LeaderConnection> => {
     const cut = new AbortController();
     this.#cut = () => cut.abort();
@@ -78,7 +80,9 @@ export class ScriptedLeader {
       if (message === undefined) continue;
       this.heard.push(message);
       if (message.$case === "hello" && this.welcomes) {
-        this.say({ $case: "welcome", value: { leaseMs: 15_000, heartbeatMs: 3_000, leaderBoot: "leader boot" } });
+        const { resultBlobBytes } = this;
+        const value = { leaseMs: 15_000, heartbeatMs: 3_000, leaderBoot: "leader boot", resultBlobBytes };
+        this.say({ $case: "welcome", value });
       }
       if (message.$case === "beat" && this.answersBeats) {
         this.say({ $case: "renewed", value: { sequence: message.value.sequence, leases: message.value.held } });

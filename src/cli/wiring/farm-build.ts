@@ -86,7 +86,7 @@ async function openFarm(
     endpoint,
     blobs: own,
     remote,
-    uploads: new InputUploads(remote, own),
+    uploads: new InputUploads(remote, own, machine.fs),
     ...(options.download === "all" ? {} : { offered: lazy }),
     clock,
     random,

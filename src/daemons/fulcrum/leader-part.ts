@@ -10,6 +10,7 @@ import {
   enrolHandlers,
   enrolService,
   type LeaderFigures,
+  RecentBlobs,
   ResultStore,
   renewLeader,
   signedTrust,
@@ -32,8 +33,9 @@ export interface LeaderPart {
 const LONGEST_INSTANCE = 200;
 
 export function leaderPart(options: FulcrumOptions & { readonly authority: Authority }): LeaderPart {
-  const { authority, identity, name, version, blobs, blobStreams, ports, ledger, hostImage } = options;
+  const { authority, identity, name, version, blobStreams, ports, ledger, hostImage } = options;
   const { clock, files, streams, random, log } = ports;
+  const blobs = new RecentBlobs(options.blobs);
   // Any name: instances keep results apart and nothing else, so nobody need be asked for one.
   const instances = { accepts: (instance: string) => instance.length <= LONGEST_INSTANCE };
   const { isRevoked } = authority.revocations;

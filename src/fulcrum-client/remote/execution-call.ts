@@ -1,16 +1,18 @@
 import type { Clock, Random } from "../../ports/index.ts";
 import { type longrunning, reapi, unpackAny } from "../../protocol/index.ts";
 import type { Channel } from "../wire/channel.ts";
+import type { CallOptions } from "../wire/client-calls.ts";
 import { type RetryPolicy, retryDelayMs } from "../wire/retry.ts";
 import { RpcError } from "../wire/rpc-error.ts";
 
 export interface ExecutionCallOptions {
   readonly channel: Channel;
+  /** Asks for it: by `Execution.Execute`, or as only a farm understands. */
+  readonly ask: (options: CallOptions) => AsyncIterable<longrunning.Operation>;
   readonly clock: Clock;
   readonly random: Random;
   /** Attempts without any news between them. */
   readonly retry: RetryPolicy;
-  readonly metadata: Readonly<Record<string, Uint8Array>>;
   readonly signal: AbortSignal;
   /** With each change of the stage (`QUEUED`, `EXECUTING`). */
   readonly onStage?: (stage: number) => void;
@@ -25,18 +27,15 @@ const METADATA = "build.bazel.remote.execution.v2.ExecuteOperationMetadata";
  *
  * @throws {RpcError} when the server refuses, or does not answer for as long as the policy goes.
  */
-export async function callExecution(
-  request: reapi.ExecuteRequest,
-  options: ExecutionCallOptions,
-): Promise<reapi.ExecuteResponse> {
-  const { channel, clock, random, retry, metadata, signal, onStage } = options;
+export async function callExecution(options: ExecutionCallOptions): Promise<reapi.ExecuteResponse> {
+  const { channel, ask, clock, random, retry, signal, onStage } = options;
   const client = channel.client(reapi.ExecutionDefinition);
   let name: string | undefined;
   let stage = 0;
+  let response: reapi.ExecuteResponse | undefined;
   for (let attempt = 1; ; attempt++) {
-    const call = { metadata, signal };
     try {
-      const operations = name === undefined ? client.execute(request, call) : client.waitExecution({ name }, call);
+      const operations = name === undefined ? ask({ signal }) : client.waitExecution({ name }, { signal });
       for await (const operation of operations) {
         attempt = 1;
         name = operation.name || name;
@@ -44,11 +43,15 @@ export async function callExecution(
         const now = unpackAny(metadataOf, METADATA, reapi.ExecuteOperationMetadata)?.stage ?? 0;
         if (now !== stage) onStage?.(now);
         stage = now;
-        if (operation.done) return responseOf(operation);
+        // Read on to the end of the stream: leaving a stream early cancels the call on both sides, for nothing.
+        if (operation.done) response ??= responseOf(operation);
       }
+      if (response !== undefined) return response;
       throw new RpcError("UNAVAILABLE", `the stream of ${name ?? "an execution"} ended before the execution did`);
     } catch (error) {
       signal.throwIfAborted();
+      // How a stream ends that has given its answer matters to nobody.
+      if (response !== undefined) return response;
       const isForgotten = name !== undefined && error instanceof RpcError && error.status === "NOT_FOUND";
       if (isForgotten) name = undefined;
       const cause = isForgotten ? new RpcError("UNAVAILABLE", error.message, { cause: error }) : error;

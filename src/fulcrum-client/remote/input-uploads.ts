@@ -1,6 +1,7 @@
-import { codeOf, type Digest, type Sha256, type WorkspacePath } from "../../base/index.ts";
+import { codeOf, type Digest, digestOf, type Sha256, type WorkspacePath } from "../../base/index.ts";
 import type { BlobStore } from "../../cache/index.ts";
 import { type EncodedRequest, type ExecutionRequest, ExecutorError, type InputFile } from "../../executor/index.ts";
+import type { FileTree } from "../../ports/index.ts";
 import type { RemoteBlobs } from "../blobs/index.ts";
 
 /** An image as its OCI blobs. */
@@ -12,6 +13,14 @@ export interface TravellingImage {
   stand(digest: Digest): Promise<void>;
 }
 
+/** A blob that travels with the execution that needs it, whether or not the endpoint has it. */
+export interface Loose {
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+}
+
+/** Of a source that goes along unasked, bytes: asking costs more than sending it twice. */
+const LARGEST_LOOSE_SOURCE = 4 * 1024;
 /** Most digests that are remembered to be there; 100 bytes each. */
 const MOST_KNOWN = 1_000_000;
 
@@ -23,12 +32,14 @@ const MOST_KNOWN = 1_000_000;
 export class InputUploads {
   readonly #remote: RemoteBlobs;
   readonly #blobs: BlobStore;
+  readonly #files: Pick<FileTree, "readFile">;
   readonly #known = new Set<Sha256>();
   readonly #pending = new Map<Sha256, Promise<unknown>>();
 
-  constructor(remote: RemoteBlobs, blobs: BlobStore) {
+  constructor(remote: RemoteBlobs, blobs: BlobStore, files: Pick<FileTree, "readFile">) {
     this.#remote = remote;
     this.#blobs = blobs;
+    this.#files = files;
   }
 
   /** Takes it that the endpoint has them, as it does of what it made itself. */
@@ -42,8 +53,10 @@ export class InputUploads {
   }
 
   /**
-   * Makes the endpoint have all that the action names.
+   * Makes the endpoint have all that the action names but what may go along with the execution.
    *
+   * @param mostLooseBytes Of all that goes along.
+   * @returns That: what is small and was not seen there. It is known to be there once the execution was answered.
    * @throws {ExecutorError} `EXECUTOR_INPUT_MISSING`, `EXECUTOR_INPUT_CHANGED` where an input that must be sent is not
    *   what it was. @throws {RpcError}
    */
@@ -52,15 +65,28 @@ export class InputUploads {
     encoded: EncodedRequest,
     image: TravellingImage | undefined,
     signal: AbortSignal,
-  ): Promise<void> {
+    mostLooseBytes = 0,
+  ): Promise<readonly Loose[]> {
+    const loose = new Map<Sha256, Loose>();
+    let room = mostLooseBytes;
+    const mayGoAlong = ({ hash, sizeBytes }: Digest): boolean => {
+      if (this.#known.has(hash) || loose.has(hash) || sizeBytes > room) return false;
+      room -= sizeBytes;
+      return true;
+    };
     const wanted = new Map<Sha256, { readonly digest: Digest; readonly stand: () => Promise<void> | void }>();
     for (const { hash, bytes } of encoded.blobs) {
       const digest = { hash, sizeBytes: bytes.length };
-      if (!this.#known.has(hash)) wanted.set(hash, { digest, stand: () => void this.#blobs.write(bytes, digest) });
+      if (mayGoAlong(digest)) loose.set(hash, { digest, bytes });
+      else if (!loose.has(hash) && !this.#known.has(hash))
+        wanted.set(hash, { digest, stand: () => void this.#blobs.write(bytes, digest) });
     }
     for (const input of request.inputs) {
       const { digest } = input;
-      if (!this.#known.has(digest.hash)) wanted.set(digest.hash, { digest, stand: () => this.#stand(input) });
+      const isSmall = digest.sizeBytes <= LARGEST_LOOSE_SOURCE;
+      if (isSmall && mayGoAlong(digest)) loose.set(digest.hash, { digest, bytes: this.#bytesOf(input) });
+      else if (!loose.has(digest.hash) && !this.#known.has(digest.hash))
+        wanted.set(digest.hash, { digest, stand: () => this.#stand(input) });
     }
     for (const digest of image?.blobs ?? []) {
       if (!this.#known.has(digest.hash)) wanted.set(digest.hash, { digest, stand: () => image?.stand(digest) });
@@ -87,6 +113,7 @@ export class InputUploads {
       // What another one failed to bring is this one's to bring.
       for (const hash of wanted.keys()) if (this.#known.has(hash)) wanted.delete(hash);
     }
+    return [...loose.values()];
   }
 
   async #send(
@@ -98,6 +125,24 @@ export class InputUploads {
     for (const { hash } of missing) await stand(hash);
     await this.#remote.upload(missing, signal, missing);
     this.know(digests);
+  }
+
+  /** The bytes of a small input, found to be what it is said to be. */
+  #bytesOf({ path, digest, from }: InputFile): Uint8Array {
+    if ("bytes" in from) return from.bytes;
+    if ("blob" in from) {
+      if (!this.#blobs.has(digest)) throw missingInput(path, digest);
+      return this.#blobs.read(digest);
+    }
+    let bytes: Buffer;
+    try {
+      bytes = this.#files.readFile(from.file);
+    } catch (cause) {
+      if (codeOf(cause) === "FILE_NOT_FOUND") throw missingInput(path, digest, cause);
+      throw cause;
+    }
+    if (digestOf(bytes).hash === digest.hash) return bytes;
+    throw changedInput(path);
   }
 
   /** Has the input in the own store, found to be what it is said to be. */
@@ -116,8 +161,12 @@ export class InputUploads {
       throw cause;
     }
     if (found.hash === digest.hash && found.sizeBytes === digest.sizeBytes) return;
-    throw new ExecutorError("EXECUTOR_INPUT_CHANGED", `input ${path} changed after it was hashed`, { inputs: [path] });
+    throw changedInput(path);
   }
+}
+
+function changedInput(path: WorkspacePath): ExecutorError {
+  return new ExecutorError("EXECUTOR_INPUT_CHANGED", `input ${path} changed after it was hashed`, { inputs: [path] });
 }
 
 function missingInput(path: WorkspacePath, { hash }: Digest, cause?: unknown): ExecutorError {

@@ -15,7 +15,7 @@ import type { Endpoint } from "./endpoint.ts";
 import type { InputUploads } from "./input-uploads.ts";
 import { judgeRemote, namedOutputs } from "./remote-outputs.ts";
 import { timesOf, unattested } from "./remote-request.ts";
-import { bringOutputs, type OfferedBlobs, printed } from "./remote-result.ts";
+import { bringOutputs, keepInlined, type OfferedBlobs, printed } from "./remote-result.ts";
 import type { TravailCheck, TravailVerdict } from "./travail-check.ts";
 
 export interface ResultParts {
@@ -82,6 +82,7 @@ async function read(
   const details = result.executionMetadata?.auxiliaryMetadata ?? [];
   const travail = check === undefined ? undefined : unpackAny(details, "radix.farm.v1.Travail", farm.Travail);
   const { observations } = travail ?? {};
+  keepInlined(result, blobs);
   const outputs = await bringOutputs(named.outputs, rooms, travail !== undefined, signal);
   if (check !== undefined) uploads?.know(outputs.map(({ digest }) => digest));
   const up = outputs.find(({ path }) => path === UP_PATH);

@@ -1,4 +1,4 @@
-import { explain, invariant, parseSha256, type Sha256 } from "../../base/index.ts";
+import { explain, invariant, parseSha256, relativeTo, type Sha256 } from "../../base/index.ts";
 import type { BlobStore } from "../../cache/index.ts";
 import {
   type Capabilities,
@@ -11,16 +11,16 @@ import {
   ExecutorError,
 } from "../../executor/index.ts";
 import type { Clock, Random } from "../../ports/index.ts";
-import { reapi, rpc, unpackAny } from "../../protocol/index.ts";
+import { farm, reapi, rpc, unpackAny } from "../../protocol/index.ts";
 import { BlobsMissingError, type RemoteBlobs } from "../blobs/index.ts";
 import { isTransient, type RetryPolicy } from "../wire/retry.ts";
 import { RpcError, STATUS_NAMES, statusNumber } from "../wire/rpc-error.ts";
 import { askAbilities, type Endpoint, EndpointError } from "./endpoint.ts";
 import { callExecution } from "./execution-call.ts";
-import type { InputUploads, TravellingImage } from "./input-uploads.ts";
+import type { InputUploads, Loose, TravellingImage } from "./input-uploads.ts";
 import { Places } from "./places.ts";
 import { type Answered, readResult } from "./read-result.ts";
-import { callMetadata, type PriorityClass, unattested } from "./remote-request.ts";
+import { callMetadata, farmWords, metadataOf, type PriorityClass, unattested } from "./remote-request.ts";
 import type { OfferedBlobs } from "./remote-result.ts";
 import type { TravailCheck } from "./travail-check.ts";
 
@@ -49,6 +49,8 @@ const PATIENCE: RetryPolicy = { attempts: 7, firstDelayMs: 200, maxDelayMs: 3_00
 const ABILITIES_TIMEOUT_MS = 20_000;
 /** How often inputs that were evicted between their coming and their use are brought again. */
 const MOST_EVICTIONS = 5;
+/** Of blobs that a farm is not asked about but sent with the execution, bytes. */
+const MOST_LOOSE_BYTES = 32 * 1024;
 
 /** Executes at an endpoint of the Remote Execution API: a farm, whose rnodes sign, or anybody's, which proves nothing. */
 export class RemoteExecutor implements Executor {
@@ -58,11 +60,14 @@ export class RemoteExecutor implements Executor {
   readonly #places: Places;
   readonly #closing = new AbortController();
   #probed: Promise<Capabilities> | undefined;
+  /** Whether the endpoint is asked by `radix.farm.v1.Chores`: until it says that it does not know that. */
+  #takesChores: boolean;
 
   constructor(options: RemoteExecutorOptions) {
     this.#options = options;
     this.slots = options.slots;
     this.#places = new Places(options.slots);
+    this.#takesChores = options.check !== undefined;
   }
 
   /** What it can do. The level is that of what nobody signed; signed results say their own. */
@@ -127,10 +132,10 @@ export class RemoteExecutor implements Executor {
     let endTurn: (() => void) | undefined;
     try {
       for (let evictions = 0; ; ) {
-        await uploads.bring(request, encoded, image, signal);
+        const loose = await uploads.bring(request, encoded, image, signal, this.#takesChores ? MOST_LOOSE_BYTES : 0);
         endTurn ??= await options.turn?.();
         signal.throwIfAborted();
-        const answered = await this.#ask(request, purpose, image, skipCacheLookup, options);
+        const answered = await this.#ask(request, purpose, image, loose, skipCacheLookup, options);
         if ("done" in answered) return answered.done;
         if (++evictions > MOST_EVICTIONS || (answered.again === "executed anew" && skipCacheLookup)) {
           throw new ExecutorError("EXECUTOR_REFUSED", `${endpoint.name}: ${answered.because}`);
@@ -146,29 +151,43 @@ export class RemoteExecutor implements Executor {
     request: ExecutionRequest,
     purpose: ExecutionPurpose,
     image: TravellingImage | undefined,
+    loose: readonly Loose[],
     skipCacheLookup: boolean,
     options: ExecutionOptions,
   ): Promise<Answered> {
-    const { endpoint, clock, random, retry = PATIENCE, check, priority = "ci" } = this.#options;
+    const { endpoint, clock, random, retry = PATIENCE, check, uploads, priority = "ci" } = this.#options;
     const { signal } = options;
+    const { channel } = endpoint;
     const askedAtMs = clock.nowMs();
-    const response = await callExecution(
-      reapi.ExecuteRequest.fromPartial({
-        instanceName: endpoint.instance,
-        actionDigest: request.actionDigest,
-        skipCacheLookup,
-        inlineStdout: true,
-        inlineStderr: true,
-      }),
-      {
-        channel: endpoint.channel,
-        clock,
-        random,
-        retry,
-        signal,
-        metadata: callMetadata(request, purpose, image, check && priority),
-      },
-    );
+    const execute = reapi.ExecuteRequest.fromPartial({
+      instanceName: endpoint.instance,
+      actionDigest: request.actionDigest,
+      skipCacheLookup,
+      inlineStdout: true,
+      inlineStderr: true,
+      // Those that are not wanted here now stay where they are.
+      inlineOutputFiles: this.#options.offered === undefined ? wantedFrom(request) : [],
+    });
+    const metadata = metadataOf(request, purpose);
+    const words = check && farmWords(request, purpose, image, priority);
+    const calls = { channel, clock, random, retry, signal };
+    let response: reapi.ExecuteResponse;
+    if (this.#takesChores && words !== undefined) {
+      const chores = channel.client(farm.ChoresDefinition);
+      const chore = { execute, metadata, ...words, blobs: loose.map(({ bytes }) => bytes) };
+      try {
+        response = await callExecution({ ...calls, ask: (call) => chores.execute(chore, call) });
+      } catch (error) {
+        if (!(error instanceof RpcError) || error.status !== "UNIMPLEMENTED") throw error;
+        this.#takesChores = false;
+        return { again: "as it is", because: error.message };
+      }
+      uploads.know(loose.map(({ digest }) => digest));
+    } else {
+      const execution = channel.client(reapi.ExecutionDefinition);
+      const said = { metadata: callMetadata(metadata, words) };
+      response = await callExecution({ ...calls, ask: (call) => execution.execute(execute, { ...call, ...said }) });
+    }
     const code = response.status?.code ?? 0;
     const isTimeout = code === statusNumber("DEADLINE_EXCEEDED");
     if (code !== 0 && !isTimeout) return this.#refusal(response.status as rpc.Status);
@@ -212,6 +231,10 @@ export class RemoteExecutor implements Executor {
     });
   }
 }
+
+/** Outputs as they are named in an answer: from the directory the command runs in. */
+const wantedFrom = ({ outputs, directory }: ExecutionRequest): string[] =>
+  outputs.map(({ path }) => relativeTo(directory, path));
 
 /** `blobs/HASH/SIZE`. */
 function hashIn(subject: string): Sha256 | undefined {

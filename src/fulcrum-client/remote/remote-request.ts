@@ -20,36 +20,30 @@ export function unattested(endpoint: string, network: Isolation["network"]): Iso
 /** Who waits for a build: somebody at a terminal, a machine, or nobody for now. */
 export type PriorityClass = "interactive" | "ci" | "background";
 
-/**
- * Metadata of an Execute call. What only begat's own rnodes understand is nobody else's business.
- *
- * @param farmClass Of a farm that was joined; else `undefined`.
- */
-export function callMetadata(
-  request: ExecutionRequest,
-  purpose: ExecutionPurpose,
-  image: TravellingImage | undefined,
-  farmClass: PriorityClass | undefined,
-): Record<string, Uint8Array> {
+/** Who asks, and for what; in the words of the Remote Execution API. */
+export function metadataOf(request: ExecutionRequest, purpose: ExecutionPurpose): reapi.RequestMetadata {
   const { build, chore, dictum, version } = purpose;
-  const metadata = requestMetadata(
-    reapi.RequestMetadata.fromPartial({
-      toolDetails: { toolName: "begat", toolVersion: version },
-      actionId: request.actionDigest.hash,
-      toolInvocationId: build,
-      actionMnemonic: dictum,
-      targetId: chore,
-    }),
-  );
-  return farmClass === undefined ? metadata : { ...metadata, ...contextOf(request, purpose, image, farmClass) };
+  return reapi.RequestMetadata.fromPartial({
+    toolDetails: { toolName: "begat", toolVersion: version },
+    actionId: request.actionDigest.hash,
+    toolInvocationId: build,
+    actionMnemonic: dictum,
+    targetId: chore,
+  });
 }
 
-function contextOf(
+/** What only a farm of begat's understands, and nobody else need know. */
+export interface FarmWords {
+  readonly context: farm.TravailContext;
+  readonly hints: farm.ExecutionHints;
+}
+
+export function farmWords(
   request: ExecutionRequest,
   purpose: ExecutionPurpose,
   image: TravellingImage | undefined,
   priorityClass: PriorityClass,
-) {
+): FarmWords {
   const { log, build, chore, dictum, attempt, version, who, tools, expectedMs, rankMs } = purpose;
   const { cpu, memory, pids } = request.resources;
   const resources = Object.fromEntries(
@@ -57,30 +51,35 @@ function contextOf(
   );
   const manifest: Digest | undefined = image?.manifest;
   return {
-    ...travailContext(
-      farm.TravailContext.fromPartial({
-        log,
-        build,
-        chore,
-        dictum,
-        attempt,
-        version,
-        who,
-        outputsRequired: true,
-        image: manifest,
-        resources,
-        tools: [...tools],
-      }),
-    ),
-    ...executionHints(
-      farm.ExecutionHints.fromPartial({
-        historyKey: chore,
-        priorityClass,
-        ...(expectedMs === undefined ? {} : { expected: durationOf(expectedMs) }),
-        ...(rankMs === undefined ? {} : { rank: durationOf(rankMs) }),
-      }),
-    ),
+    context: farm.TravailContext.fromPartial({
+      log,
+      build,
+      chore,
+      dictum,
+      attempt,
+      version,
+      who,
+      outputsRequired: true,
+      image: manifest,
+      resources,
+      tools: [...tools],
+    }),
+    hints: farm.ExecutionHints.fromPartial({
+      historyKey: chore,
+      priorityClass,
+      ...(expectedMs === undefined ? {} : { expected: durationOf(expectedMs) }),
+      ...(rankMs === undefined ? {} : { rank: durationOf(rankMs) }),
+    }),
   };
+}
+
+/** The same as metadata of an Execute call. */
+export function callMetadata(
+  metadata: reapi.RequestMetadata,
+  words: FarmWords | undefined,
+): Record<string, Uint8Array> {
+  const common = requestMetadata(metadata);
+  return words === undefined ? common : { ...common, ...travailContext(words.context), ...executionHints(words.hints) };
 }
 
 /** When it ran, as far as the server says so; else when it was asked for. */

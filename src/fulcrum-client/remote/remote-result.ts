@@ -42,6 +42,15 @@ export async function printed(
   return { bytes: blobs.read(digest), digest };
 }
 
+/** Keeps the contents that came with an answer; what does not match its digest is fetched like any other. */
+export function keepInlined({ outputFiles }: reapi.ActionResult, blobs: BlobStore): void {
+  for (const { digest, contents } of outputFiles) {
+    if (contents.length === 0 || contents.length !== digest?.sizeBytes) continue;
+    const found = digestOf(contents);
+    if (found.hash === digest.hash) blobs.write(contents, found);
+  }
+}
+
 /**
  * Brings what of the outputs is needed here, every byte verified: trees' lists of files and the file of properties always,
  * contents now or when somebody asks.

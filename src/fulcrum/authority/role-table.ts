@@ -18,6 +18,7 @@ const SERVICES: Readonly<Record<string, Readonly<Record<string, Allowed>>>> = {
   // The one way in: a joiner has a token instead of a certificate, and must learn the time before it shows that.
   [`${FARM}.Enrol`]: { Join: "anyone", Authority: "anyone", Renew: MEMBERS },
   [`${FARM}.Lease`]: { Work: ["rnode"] },
+  [`${FARM}.Chores`]: { Execute: EXECUTES },
   [`${FARM}.Status`]: { Get: MEMBERS, Watch: MEMBERS },
   [`${FARM}.Resources`]: { Get: MEMBERS },
   // A client may ask whether what it was given is in the leader's ledger; all of it is for those who look after it.

@@ -16,8 +16,15 @@ const { COMPLETED } = reapi.ExecutionStage_Value;
 /** REAPI: lower goes first. */
 export const PRIORITIES = { minPriority: -1, maxPriority: 1 } as const;
 
-/** Execution of the Remote Execution API. */
-export function executionService(executions: Executions, options: LeaderOptions): BoundService {
+/** Who asks for an execution, and what is known of it beforehand. */
+interface Asked {
+  readonly metadata: reapi.RequestMetadata | undefined;
+  readonly context: farm.TravailContext | undefined;
+  readonly hints: farm.ExecutionHints | undefined;
+}
+
+/** Execution of the Remote Execution API, and begat's own form of it. */
+export function executionServices(executions: Executions, options: LeaderOptions): BoundService[] {
   const { blobs, instances, results, ports } = options;
   // Unique for ever by the dice thrown at the start: 20 random bytes for each would be a tenth of what a hit costs.
   const prefix = `executions/${Buffer.from(ports.random.bytes(10)).toString("hex")}`;
@@ -25,28 +32,14 @@ export function executionService(executions: Executions, options: LeaderOptions)
   const hits = new HitResponses(blobs);
   const newName = () => prefix + (++numbers).toString(16).padStart(20, "0");
 
-  return bindService(reapi.ExecutionDefinition, {
+  const execution = bindService(reapi.ExecutionDefinition, {
     async *execute(request, context) {
-      checkInstance(instances, request.instanceName);
-      checkDigestFunction(request.digestFunction);
-      const action = digestFrom(request.actionDigest, "the action");
-      const done = (response: reapi.ExecuteResponse | Any) => operationMessage(newName(), action, COMPLETED, response);
-      if (!request.skipCacheLookup) {
-        const result = await results.get(request.instanceName, action, context);
-        if (result !== undefined && missingOfResult(blobs, result).length === 0) {
-          executions.countHit();
-          yield done(hits.response(result, request));
-          return;
-        }
-      }
-      const intake = takeIn(blobs, action);
-      if (intake.kind === "missing") {
-        const status = missingStatus(intake.digests.map(({ hash, sizeBytes }) => `${hash}/${sizeBytes}`));
-        yield done({ ...reapi.ExecuteResponse.create(), status, message: status.message });
-        return;
-      }
-      const operation = executions.submit(operationRequest(newName(), action, request, intake, context), intake.inputs);
-      yield* follow(operation, context);
+      const hints = decodeEntry(context.metadata(EXECUTION_HINTS_KEY), farm.ExecutionHints);
+      yield* execute(
+        request,
+        { metadata: context.requestMetadata(), context: context.travailContext(), hints },
+        context,
+      );
     },
 
     async *waitExecution({ name }, context) {
@@ -57,6 +50,41 @@ export function executionService(executions: Executions, options: LeaderOptions)
       yield* follow(operation, context);
     },
   });
+  const chores = bindService(farm.ChoresDefinition, {
+    async *execute({ execute: request, metadata, context: travail, hints, blobs: brought }, context) {
+      if (request === undefined) throw new RpcError("INVALID_ARGUMENT", "the call brings no request");
+      for (const bytes of brought) blobs.write(bytes);
+      yield* execute(request, { metadata, context: travail, hints }, context);
+    },
+  });
+  return [execution, chores];
+
+  async function* execute(
+    request: reapi.ExecuteRequest,
+    asked: Asked,
+    context: CallContext,
+  ): AsyncGenerator<longrunning.Operation, void> {
+    checkInstance(instances, request.instanceName);
+    checkDigestFunction(request.digestFunction);
+    const action = digestFrom(request.actionDigest, "the action");
+    const done = (response: reapi.ExecuteResponse | Any) => operationMessage(newName(), action, COMPLETED, response);
+    if (!request.skipCacheLookup) {
+      const result = await results.get(request.instanceName, action, context);
+      if (result !== undefined && missingOfResult(blobs, result).length === 0) {
+        executions.countHit();
+        yield done(hits.response(result, request));
+        return;
+      }
+    }
+    const intake = takeIn(blobs, action);
+    if (intake.kind === "missing") {
+      const status = missingStatus(intake.digests.map(({ hash, sizeBytes }) => `${hash}/${sizeBytes}`));
+      yield done({ ...reapi.ExecuteResponse.create(), status, message: status.message });
+      return;
+    }
+    const operation = executions.submit(operationRequest(newName(), action, request, intake, asked), intake.inputs);
+    yield* follow(operation, context);
+  }
 
   async function* follow(operation: Operation, { signal }: CallContext): AsyncGenerator<longrunning.Operation, void> {
     executions.followed(operation);
@@ -72,12 +100,10 @@ export function executionService(executions: Executions, options: LeaderOptions)
     action: Digest,
     request: reapi.ExecuteRequest,
     intake: ReadyAction,
-    context: CallContext,
+    { metadata, context, hints }: Asked,
   ): OperationRequest {
-    const metadata = context.requestMetadata();
-    const hints = decodeEntry(context.metadata(EXECUTION_HINTS_KEY), farm.ExecutionHints);
     const invocation = metadata?.toolInvocationId || name;
-    const travail = travailContext(context.travailContext(), metadata, invocation, action);
+    const travail = travailContext(context, metadata, invocation, action);
     return {
       name,
       instance: request.instanceName,

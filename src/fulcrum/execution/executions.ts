@@ -24,6 +24,7 @@ import { Operations } from "./operations.ts";
 import type { LeaderFigures, LeaderOptions } from "./options.ts";
 import { type TakenResult, takeResult } from "./result-intake.ts";
 import type { AssignedWork } from "./rnode-trust.ts";
+import { travellingBlobs } from "./travelling-blobs.ts";
 
 /** Assignments remembered for the results of leases that have ended. */
 const MOST_ASSIGNED = 100_000;
@@ -314,6 +315,7 @@ export class Executions {
         hedge: effect.hedge,
         instanceName: instance,
         probe: effect.probe,
+        blobs: travellingBlobs(this.#options.blobs, action, effect.reason.missingBytes === 0),
       },
     });
   }

@@ -1,5 +1,5 @@
 import { controlService } from "./control-service.ts";
-import { executionService, PRIORITIES } from "./execution-service.ts";
+import { executionServices, PRIORITIES } from "./execution-service.ts";
 import { Executions } from "./executions.ts";
 import { Journal } from "./journal.ts";
 import { leaseService } from "./lease-service.ts";
@@ -13,7 +13,7 @@ export function createLeader(options: LeaderOptions): Leader {
   executions.restore(journal.begin());
   return {
     services: [
-      executionService(executions, options),
+      ...executionServices(executions, options),
       leaseService(executions, options),
       ...statusServices(executions, options),
       controlService(executions),

@@ -8,6 +8,8 @@ import { MessageQueue } from "./message-queue.ts";
 import type { LeaderOptions } from "./options.ts";
 
 const MOST_SLOTS = 4096;
+/** Outputs that a result brings along, bytes: above it the two calls of an upload cost little beside their bytes. */
+const RESULT_BLOB_BYTES = 64 * 1024;
 
 /** One stream for each rnode: what it is told, and what it says. Protocol: docs/formats.md, "Leases". */
 export function leaseService(executions: Executions, options: LeaderOptions): BoundService {
@@ -24,7 +26,12 @@ export function leaseService(executions: Executions, options: LeaderOptions): Bo
       context.signal.addEventListener("abort", leave);
       try {
         const { leaseMs } = executions.state.config;
-        const welcome = { leaseMs, leaderBoot: executions.boot, heartbeatMs: HEARTBEAT_MS };
+        const welcome = {
+          leaseMs,
+          leaderBoot: executions.boot,
+          heartbeatMs: HEARTBEAT_MS,
+          resultBlobBytes: RESULT_BLOB_BYTES,
+        };
         outgoing.send({ message: { $case: "welcome", value: welcome } });
         executions.connected(connection);
         listen(connection, incoming).then(leave, leave);

@@ -1,4 +1,4 @@
-import { type Digest, sha256 } from "../../base/index.ts";
+import { type Digest, explain, sha256 } from "../../base/index.ts";
 import type { BlobStore } from "../../cache/index.ts";
 import { statusNumber } from "../../fulcrum-client/index.ts";
 import { farm, millisecondsOf, packAny, reapi, rpc, unpackAny } from "../../protocol/index.ts";
@@ -25,7 +25,7 @@ export function takeResult(
   message: farm.Result,
   rnode: string,
   work: AssignedWork,
-  blobs: Pick<BlobStore, "has" | "read">,
+  blobs: Pick<BlobStore, "has" | "read" | "write">,
   trust: RnodeTrust,
 ): TakenResult {
   const { code, message: text, details } = message.status ?? rpc.Status.create();
@@ -42,6 +42,12 @@ export function takeResult(
   const untrusted = (why: string): TakenResult => ({ ...nothing, outcome: { kind: "untrusted", text: why } });
   const { actionResult } = message;
   if (actionResult === undefined) return untrusted("it says that it executed the action and brings no result");
+  try {
+    for (const bytes of message.blobs) blobs.write(bytes);
+  } catch (error) {
+    // No fault of the rnode's: but what cannot be kept is no result.
+    return { ...nothing, outcome: { kind: "infrastructure", text: `its outputs cannot be kept: ${explain(error)}` } };
+  }
   let outputs: SizedBlob[];
   let result: reapi.ActionResult;
   let belief: Belief;

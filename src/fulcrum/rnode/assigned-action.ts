@@ -8,10 +8,10 @@ import {
   WORKSPACE_ROOT,
   type WorkspacePath,
 } from "../../base/index.ts";
-import type { BlobStore } from "../../cache/index.ts";
 import { type DeclaredOutput, type ExecutionRequest, RECIPE_PATH, UP_PATH } from "../../executor/index.ts";
 import { decodeAction, decodeDirectory, type farm, ProtocolError, reapi, walkTree } from "../../protocol/index.ts";
 import type { ActionListing, ManifestBlob } from "../../provenance/index.ts";
+import type { BroughtBlobs } from "./brought-blobs.ts";
 
 /** An action whose blobs are all here, in the words of those that execute and sign it. */
 export interface AssignedAction {
@@ -35,12 +35,12 @@ export interface AssignedAction {
 const PATH_VARIABLES = ["BEGAT_IN", "BEGAT_OUT", "BEGAT_UP"];
 
 /**
- * Reads the action from the own store.
+ * Reads the action from what came with it and from the own store.
  *
  * @throws {BlobStoreError} @throws {ProtocolError}
  */
 export function readAssignedAction(
-  blobs: Pick<BlobStore, "read">,
+  blobs: Pick<BroughtBlobs, "get" | "read">,
   digest: Digest,
   context: Pick<farm.TravailContext, "chore" | "resources"> | undefined,
 ): AssignedAction {
@@ -77,7 +77,10 @@ export function readAssignedAction(
     pathVariables: isDictum ? PATH_VARIABLES.filter((name) => command.env.some(([other]) => other === name)) : [],
     directory,
     inputs: files
-      .map(({ path, digest: file, executable }) => ({ path, digest: file, executable, from: { blob: true } as const }))
+      .map(({ path, digest: file, executable }) => {
+        const bytes = blobs.get(file);
+        return { path, digest: file, executable, from: bytes === undefined ? ({ blob: true } as const) : { bytes } };
+      })
       .sort((a, b) => compareUtf8(a.path, b.path)),
     links,
     emptyDirectories,

@@ -1,28 +1,29 @@
 import { type Digest, EMPTY_DIGEST, type Sha256 } from "../../base/index.ts";
-import type { BlobStore } from "../../cache/index.ts";
 import type { RemoteBlobs } from "../../fulcrum-client/index.ts";
 import { reapi } from "../../protocol/index.ts";
 import { decodeAs } from "../services/directory-walk.ts";
 import { digestFrom } from "../services/request-checks.ts";
+import type { BroughtBlobs } from "./brought-blobs.ts";
 
 type Source = Pick<RemoteBlobs, "fetch">;
 
 /**
- * Brings everything an action needs into the own store: the action, its command, then the input root level by level, then
- * its files. Answers the bytes that had to be moved.
+ * Brings everything an action needs into the own store but what came with it: the action, its command, then the input root level
+ * by level, then its files. Answers the bytes that had to be moved.
  *
  * @throws {BlobsMissingError} What the leader does not have any more.
  * @throws {RpcError} `RPC_INVALID_ARGUMENT` for blobs that are not what they are used as.
  */
 export async function fetchInputs(
   source: Source,
-  blobs: Pick<BlobStore, "read">,
+  blobs: Pick<BroughtBlobs, "get" | "read">,
   action: Digest,
   signal: AbortSignal,
 ): Promise<number> {
   let bytes = 0;
   const bring = async (digests: readonly Digest[]): Promise<void> => {
-    bytes += (await source.fetch(digests, signal)).bytes;
+    const others = digests.filter((digest) => blobs.get(digest) === undefined);
+    if (others.length > 0) bytes += (await source.fetch(others, signal)).bytes;
   };
   await bring([action]);
   const { commandDigest, inputRootDigest } = decodeAs("Action", action, blobs.read(action), reapi.Action);

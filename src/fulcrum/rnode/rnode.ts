@@ -79,6 +79,7 @@ export class Rnode {
   #sentAtMs: number[] = [];
   #answeredAtMs = 0;
   #leaseMs = 0;
+  #resultBlobBytes = 0;
   #isWelcome = false;
   #isDraining = false;
   #change: () => void = () => {};
@@ -215,10 +216,15 @@ export class Rnode {
     };
   }
 
-  #welcomed({ leaseMs, heartbeatMs }: farm.Welcome, broken: AbortSignal, silent: (what: string) => void): void {
+  #welcomed(
+    { leaseMs, heartbeatMs, resultBlobBytes }: farm.Welcome,
+    broken: AbortSignal,
+    silent: (what: string) => void,
+  ): void {
     this.#isWelcome = true;
     this.#firstWelcome();
     this.#leaseMs = leaseMs;
+    this.#resultBlobBytes = resultBlobBytes;
     this.#answered(0);
     for (const lease of this.#held.values()) this.#renew(lease, 0);
     if (this.#isDraining) this.#say({ $case: "draining", value: {} });
@@ -342,7 +348,7 @@ export class Rnode {
       this.#say({ $case: "running", value: { leaseId, fence, startedAt: timestampOf(clock.nowMs()) } });
     let result: farm.Result;
     try {
-      result = await work(this.#options, lease, onRunning);
+      result = await work(this.#options, lease, { onRunning, resultBlobBytes: () => this.#resultBlobBytes });
     } catch (error) {
       if (error instanceof RefusedError) {
         this.#forget(lease);

@@ -12,6 +12,7 @@ import {
 import type { Clock, Log } from "../../ports/index.ts";
 import { durationOf, farm, packAny, rpc } from "../../protocol/index.ts";
 import { type AssignedAction, readAssignedAction } from "./assigned-action.ts";
+import { BroughtBlobs } from "./brought-blobs.ts";
 import { fetchInputs } from "./fetch-inputs.ts";
 import type { HeldLease } from "./held-lease.ts";
 import type { Memoir } from "./memoir.ts";
@@ -34,6 +35,13 @@ export interface WorkRooms {
   readonly log: Log;
 }
 
+/** Who says what happens. */
+export interface WorkListener {
+  readonly onRunning: () => void;
+  /** Of outputs that may come with the result instead of being uploaded, bytes, as the leader has it at the moment. */
+  readonly resultBlobBytes: () => number;
+}
+
 /** Between two tries to reach the leader; the lease's end limits how often. */
 const AGAIN_MS = 500;
 
@@ -43,10 +51,10 @@ const AGAIN_MS = 500;
  *
  * @throws {RefusedError} It cannot run here, whatever happens.
  */
-export async function work(rooms: WorkRooms, lease: HeldLease, onRunning: () => void): Promise<farm.Result> {
+export async function work(rooms: WorkRooms, lease: HeldLease, listener: WorkListener): Promise<farm.Result> {
   const { signal } = lease.stop;
   try {
-    return await attempt(rooms, lease, onRunning);
+    return await attempt(rooms, lease, listener);
   } catch (error) {
     if (signal.aborted) return stoppedResult(lease, String(signal.reason?.message ?? signal.reason));
     if (error instanceof BlobsMissingError) return failedResult(lease, missingStatus(error.digests));
@@ -55,17 +63,22 @@ export async function work(rooms: WorkRooms, lease: HeldLease, onRunning: () => 
   }
 }
 
-async function attempt(rooms: WorkRooms, lease: HeldLease, onRunning: () => void): Promise<farm.Result> {
+async function attempt(
+  rooms: WorkRooms,
+  lease: HeldLease,
+  { onRunning, resultBlobBytes }: WorkListener,
+): Promise<farm.Result> {
   const { blobs, remote, clock, executor } = rooms;
   const { signal } = lease.stop;
   const context = lease.assign?.context;
   const queuedMs = clock.nowMs();
-  let fetchedBytes = 0;
+  const brought = new BroughtBlobs(lease.assign?.blobs ?? [], blobs);
+  let fetchedBytes = brought.sizeBytes;
   const fetch = async (): Promise<AssignedAction> => {
     if (remote !== undefined) {
-      fetchedBytes += await patiently(rooms, signal, () => fetchInputs(remote, blobs, lease.action, signal));
+      fetchedBytes += await patiently(rooms, signal, () => fetchInputs(remote, brought, lease.action, signal));
     }
-    return readAssignedAction(blobs, lease.action, context);
+    return readAssignedAction(brought, lease.action, context);
   };
   const action = await fetch();
   lease.label = action.request.label;
@@ -96,7 +109,15 @@ async function attempt(rooms: WorkRooms, lease: HeldLease, onRunning: () => void
   const uploadBeganMs = clock.nowMs();
   const outputs = blobsOf(outcome, (tree) => listTree(blobs.read(tree)).files.map(({ digest }) => digest));
   let uploadedBytes = 0;
-  if (remote !== undefined) {
+  let along: Buffer[] = [];
+  const made = [...new Map(outputs.map((output) => [output.hash, output])).values()].filter(
+    ({ sizeBytes }) => sizeBytes > 0,
+  );
+  const madeBytes = made.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  if (remote !== undefined && madeBytes <= resultBlobBytes()) {
+    along = made.map((output) => blobs.read(output));
+    uploadedBytes = madeBytes;
+  } else if (remote !== undefined) {
     uploadedBytes = (await patiently(rooms, signal, () => remote.upload(outputs, signal))).bytes;
   }
   const times = { queuedMs, fetchedMs, uploadBeganMs, endedMs: clock.nowMs() };
@@ -106,6 +127,7 @@ async function attempt(rooms: WorkRooms, lease: HeldLease, onRunning: () => void
     actionResult: actionResultOf(action, outcome, result, rooms.signing.rnode, times, [travailAny(signed.bytes)]),
     verdict: outcome.verdict,
     detail: outcome.detail,
+    blobs: along,
     travail: signed.bytes,
     stats: {
       wall: durationOf(result.durationMs),

@@ -7,6 +7,8 @@ import { ActionResult } from "./action-result.ts";
 import { Digest } from "./actions.ts";
 import { Duration } from "./google/protobuf/duration.ts";
 import { Timestamp } from "./google/protobuf/timestamp.ts";
+import { Operation } from "./longrunning.ts";
+import { ExecuteRequest, RequestMetadata } from "./remote-execution.ts";
 import { Status } from "./rpc-status.ts";
 
 export const protobufPackage = "radix.farm.v1";
@@ -131,7 +133,11 @@ export interface Result {
     | undefined;
   /** As in the assignment. */
   key: string;
-  actionDigest?: Digest | undefined;
+  actionDigest?:
+    | Digest
+    | undefined;
+  /** Outputs that were not uploaded; each is what its digest says. */
+  blobs: Uint8Array[];
 }
 
 export interface ExecutionStats {
@@ -181,6 +187,8 @@ export interface Welcome {
   /** Another one after each start of the leader. */
   leaderBoot: string;
   heartbeatMs: number;
+  /** Of blobs that a Result may bring with it, bytes; 0: none. */
+  resultBlobBytes: number;
 }
 
 export interface Assign {
@@ -200,6 +208,11 @@ export interface Assign {
   instanceName: string;
   /** Decides whether the rnode leaves quarantine. */
   probe: boolean;
+  /**
+   * Small blobs of the action, its Command and Directories before its files; each is what its digest says. What is not
+   * among them is fetched.
+   */
+  blobs: Uint8Array[];
 }
 
 export interface Cancel {
@@ -220,6 +233,17 @@ export interface Renewed {
   sequence: number;
   /** Of those held; another one is not to be worked on for longer than it still lives. */
   leases: string[];
+}
+
+export interface ChoreRequest {
+  execute?: ExecuteRequest | undefined;
+  metadata?: RequestMetadata | undefined;
+  context?: TravailContext | undefined;
+  hints?:
+    | ExecutionHints
+    | undefined;
+  /** What the action names and the farm may not have; each is what its digest says. */
+  blobs: Uint8Array[];
 }
 
 /** Of what a travail is part. Travels with Execute as metadata `radix.farm.v1.context-bin`. */
@@ -1505,6 +1529,7 @@ function createBaseResult(): Result {
     status: undefined,
     key: "",
     actionDigest: undefined,
+    blobs: [],
   };
 }
 
@@ -1539,6 +1564,9 @@ export const Result: MessageFns<Result> = {
     }
     if (message.actionDigest !== undefined) {
       Digest.encode(message.actionDigest, writer.uint32(82).fork()).join();
+    }
+    for (const v of message.blobs) {
+      writer.uint32(90).bytes(v!);
     }
     return writer;
   },
@@ -1636,6 +1664,14 @@ export const Result: MessageFns<Result> = {
             message.actionDigest = Digest.decode(reader, reader.uint32());
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.blobs.push(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1671,6 +1707,7 @@ export const Result: MessageFns<Result> = {
     message.actionDigest = (object.actionDigest !== undefined && object.actionDigest !== null)
       ? Digest.fromPartial(object.actionDigest)
       : undefined;
+    message.blobs = object.blobs?.map((e) => e) || [];
     return message;
   },
 };
@@ -2112,7 +2149,7 @@ export const LeaderMessage: MessageFns<LeaderMessage> = {
 };
 
 function createBaseWelcome(): Welcome {
-  return { leaseMs: 0, leaderBoot: "", heartbeatMs: 0 };
+  return { leaseMs: 0, leaderBoot: "", heartbeatMs: 0, resultBlobBytes: 0 };
 }
 
 export const Welcome: MessageFns<Welcome> = {
@@ -2125,6 +2162,9 @@ export const Welcome: MessageFns<Welcome> = {
     }
     if (message.heartbeatMs !== 0) {
       writer.uint32(24).int64(message.heartbeatMs);
+    }
+    if (message.resultBlobBytes !== 0) {
+      writer.uint32(32).int64(message.resultBlobBytes);
     }
     return writer;
   },
@@ -2166,6 +2206,14 @@ export const Welcome: MessageFns<Welcome> = {
             message.heartbeatMs = longToNumber(reader.int64());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.resultBlobBytes = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2186,6 +2234,7 @@ export const Welcome: MessageFns<Welcome> = {
     message.leaseMs = object.leaseMs ?? 0;
     message.leaderBoot = object.leaderBoot ?? "";
     message.heartbeatMs = object.heartbeatMs ?? 0;
+    message.resultBlobBytes = object.resultBlobBytes ?? 0;
     return message;
   },
 };
@@ -2201,6 +2250,7 @@ function createBaseAssign(): Assign {
     hedge: false,
     instanceName: "",
     probe: false,
+    blobs: [],
   };
 }
 
@@ -2232,6 +2282,9 @@ export const Assign: MessageFns<Assign> = {
     }
     if (message.probe !== false) {
       writer.uint32(72).bool(message.probe);
+    }
+    for (const v of message.blobs) {
+      writer.uint32(82).bytes(v!);
     }
     return writer;
   },
@@ -2321,6 +2374,14 @@ export const Assign: MessageFns<Assign> = {
             message.probe = reader.bool();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.blobs.push(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2351,6 +2412,7 @@ export const Assign: MessageFns<Assign> = {
     message.hedge = object.hedge ?? false;
     message.instanceName = object.instanceName ?? "";
     message.probe = object.probe ?? false;
+    message.blobs = object.blobs?.map((e) => e) || [];
     return message;
   },
 };
@@ -2552,6 +2614,117 @@ export const Renewed: MessageFns<Renewed> = {
     const message = createBaseRenewed();
     message.sequence = object.sequence ?? 0;
     message.leases = object.leases?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseChoreRequest(): ChoreRequest {
+  return { execute: undefined, metadata: undefined, context: undefined, hints: undefined, blobs: [] };
+}
+
+export const ChoreRequest: MessageFns<ChoreRequest> = {
+  encode(message: ChoreRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.execute !== undefined) {
+      ExecuteRequest.encode(message.execute, writer.uint32(10).fork()).join();
+    }
+    if (message.metadata !== undefined) {
+      RequestMetadata.encode(message.metadata, writer.uint32(18).fork()).join();
+    }
+    if (message.context !== undefined) {
+      TravailContext.encode(message.context, writer.uint32(26).fork()).join();
+    }
+    if (message.hints !== undefined) {
+      ExecutionHints.encode(message.hints, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.blobs) {
+      writer.uint32(42).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChoreRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChoreRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.execute = ExecuteRequest.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.metadata = RequestMetadata.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.context = TravailContext.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.hints = ExecutionHints.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.blobs.push(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ChoreRequest>): ChoreRequest {
+    return ChoreRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ChoreRequest>): ChoreRequest {
+    const message = createBaseChoreRequest();
+    message.execute = (object.execute !== undefined && object.execute !== null)
+      ? ExecuteRequest.fromPartial(object.execute)
+      : undefined;
+    message.metadata = (object.metadata !== undefined && object.metadata !== null)
+      ? RequestMetadata.fromPartial(object.metadata)
+      : undefined;
+    message.context = (object.context !== undefined && object.context !== null)
+      ? TravailContext.fromPartial(object.context)
+      : undefined;
+    message.hints = (object.hints !== undefined && object.hints !== null)
+      ? ExecutionHints.fromPartial(object.hints)
+      : undefined;
+    message.blobs = object.blobs?.map((e) => e) || [];
     return message;
   },
 };
@@ -4861,6 +5034,26 @@ export const LeaseDefinition = {
       requestType: WorkerMessage as typeof WorkerMessage,
       requestStream: true,
       responseType: LeaderMessage as typeof LeaderMessage,
+      responseStream: true,
+      options: {},
+    },
+  },
+} as const;
+
+/**
+ * What begat asks a farm for instead of Execution.Execute: one call where that and the upload of small inputs would be
+ * three. The operation is one of Execution's; WaitExecution takes it up again.
+ */
+export type ChoresDefinition = typeof ChoresDefinition;
+export const ChoresDefinition = {
+  name: "Chores",
+  fullName: "radix.farm.v1.Chores",
+  methods: {
+    execute: {
+      name: "Execute",
+      requestType: ChoreRequest as typeof ChoreRequest,
+      requestStream: false,
+      responseType: Operation as typeof Operation,
       responseStream: true,
       options: {},
     },

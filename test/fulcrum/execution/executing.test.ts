@@ -69,6 +69,42 @@ test("an execution goes from the queue to an rnode to its result", async () => {
   ]);
 });
 
+test("a chore brings its blobs along, its rnode gets them with the assignment, and outputs come with the result", async () => {
+  const { client, rnode, endpoint } = await leadingFarm();
+  const text = Buffer.from("the source");
+  const directory = reapi.Directory.encode(
+    reapi.Directory.fromPartial({ files: [{ name: "a", digest: digestOf(text) }] }),
+  ).finish();
+  const command = reapi.Command.encode(
+    reapi.Command.fromPartial({ arguments: ["make"], outputPaths: ["out"] }),
+  ).finish();
+  const action = reapi.Action.encode(
+    reapi.Action.fromPartial({ commandDigest: digestOf(command), inputRootDigest: digestOf(directory) }),
+  ).finish();
+  const chore = (blobs: Uint8Array[]) =>
+    client.chore({ execute: { actionDigest: digestOf(action), inlineOutputFiles: ["out"] }, blobs });
+  const early = await chore([action, command, directory]).response;
+  const missing = unpackAny(early.status?.details ?? [], "google.rpc.PreconditionFailure", rpc.PreconditionFailure);
+  expect(missing?.violations.map(({ subject }) => subject)).toEqual([`blobs/${digestOf(text).hash}/10`]);
+
+  const worker = await rnode("r1");
+  const asked = chore([text]);
+  const assign = await worker.next("assign");
+  expect(assign.blobs.map((bytes) => digestOf(bytes).hash)).toEqual(
+    [action, command, directory, text].map((bytes) => digestOf(bytes).hash),
+  );
+  const made = Buffer.from("made elsewhere");
+  worker.result(assign, { ...success({ out: digestOf(made) }), blobs: [Buffer.from("made otherwise")] });
+  // Other bytes than those that are named are other blobs: the result has none of its outputs.
+  expect((await client.control.describe({ name: await asked.name })).decisions.at(-1)?.text).toContain("queued again");
+  const other = await rnode("r2");
+  worker.close();
+  other.result(await other.next("assign"), { ...success({ out: digestOf(made) }), blobs: [made] });
+  const { result } = await asked.response;
+  expect(result?.outputFiles.map(({ contents }) => String(contents))).toEqual(["made elsewhere"]);
+  expect(endpoint.store.read(digestOf(made)).toString()).toBe("made elsewhere");
+});
+
 test("equal actions in flight are executed once, and for everybody", async () => {
   const { client, rnode } = await leadingFarm();
   const action = await client.action();

@@ -36,7 +36,7 @@ test("an rnode is told how long leases live, and which live on", async () => {
   const { endpoint, client } = await leadingFarm();
   const worker = new ScriptedRnode("r1");
   const { leaderBoot, ...welcome } = await worker.connect(endpoint.address);
-  expect(welcome).toEqual({ leaseMs: 15_000, heartbeatMs: 3_000 });
+  expect(welcome).toEqual({ leaseMs: 15_000, heartbeatMs: 3_000, resultBlobBytes: 65_536 });
   expect(leaderBoot).toMatch(/^[0-9a-f]{16}$/);
   const execution = client.execute(await client.action());
   const assign = await worker.next("assign");

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Digest, digestOf, parseCanonicalJson, sha256, type WorkspacePath } from "../../../src/base/index.ts";
+import { type Digest, digestOf, parseCanonicalJson, type Sha256, sha256 } from "../../../src/base/index.ts";
 import { readAction } from "../../../src/executor/index.ts";
 import { LeaseJournal, Memoir, Placing, Rnode, type RnodeOptions } from "../../../src/fulcrum/index.ts";
 import { BlobsMissingError, statusNumber } from "../../../src/fulcrum-client/index.ts";
 import { SILENT_LOG } from "../../../src/ports/index.ts";
-import { encodeDirectories, farm, reapi, rpc, TreeBuilder, unpackAny } from "../../../src/protocol/index.ts";
+import { farm, rpc, unpackAny } from "../../../src/protocol/index.ts";
 import {
   type PublicKeyEntry,
   readTravail,
@@ -13,6 +13,7 @@ import {
   verifyLedger,
   verifyPossession,
 } from "../../../src/provenance/index.ts";
+import { type ActionParts, actionIn } from "../../support/action-blobs.ts";
 import { copyOf } from "../../support/copied-files.ts";
 import { FakeExecutor, type FakeRecipe, type FakeRun } from "../../support/fake-executor.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
@@ -111,35 +112,7 @@ async function start(parts: Partial<RnodeOptions> = {}): Promise<{ rnode: Rnode;
   return { rnode, stop };
 }
 
-interface ActionParts {
-  readonly inputs?: Readonly<Record<string, string>>;
-  readonly platform?: Readonly<Record<string, string>>;
-  readonly command?: Partial<reapi.Command>;
-  readonly action?: Partial<reapi.Action>;
-}
-
-/** An action whose blobs the leader has. */
-function action({ inputs = { "src/a.c": "int a;" }, platform = {}, command, action: parts }: ActionParts = {}): Digest {
-  const tree = new TreeBuilder();
-  for (const [path, text] of Object.entries(inputs)) {
-    tree.addFile(path as WorkspacePath, leaderBlobs.write(Buffer.from(text)), false);
-  }
-  const { root, blobs: directories } = encodeDirectories(tree.build());
-  for (const { bytes } of directories) leaderBlobs.write(bytes);
-  const commandDigest = leaderBlobs.write(
-    reapi.Command.encode(
-      reapi.Command.fromPartial({ arguments: ["make"], outputPaths: ["out/a.o"], ...command } as reapi.Command),
-    ).finish(),
-  );
-  const properties = Object.entries(platform).map(([name, value]) => ({ name, value }));
-  const message = reapi.Action.fromPartial({
-    commandDigest,
-    inputRootDigest: root,
-    platform: { properties },
-    ...parts,
-  } as reapi.Action);
-  return leaderBlobs.write(reapi.Action.encode(message).finish());
-}
+const action = (parts?: ActionParts): Digest => actionIn(leaderBlobs, parts);
 
 const asked = (actionDigest: Digest, context: Partial<farm.TravailContext> | undefined = CONTEXT) => ({
   actionDigest,
@@ -202,6 +175,33 @@ describe("an assignment", () => {
       lister: (hash, manifest) => readAction(hash, manifest) ?? expect.fail("a manifest is missing"),
     });
     expect(verdict).toMatchObject({ verdict: "holds", executions: 1, builds: { finished: 1, unfinished: 0 } });
+  });
+
+  test("whose blobs come along is neither asked for nor kept, and small outputs go along with its result", async () => {
+    leader.resultBlobBytes = 100;
+    const held = new Map<Sha256, Buffer>();
+    leaderBlobs = new MemoryBlobStore(undefined, held);
+    await start();
+    const digest = action({ inputs: { "src/a.c": "int along;" } });
+    const along = [...held.values()];
+    held.clear();
+    leader.assign({ ...asked(digest), blobs: [...along, Buffer.from("of no interest")] });
+    const result = await leader.next("result");
+    expect(result).toMatchObject({ verdict: "ok", status: undefined });
+    expect(result.blobs.map(String)).toEqual(["object"]);
+    expect([...held]).toEqual([]);
+    expect(executor.executed[0]?.inputs.map(({ from }) => "bytes" in from && String(from.bytes))).toEqual([
+      "int along;",
+    ]);
+    expect(along.filter((bytes) => blobs.has(digestOf(bytes)))).toEqual([]);
+  });
+
+  test("whose outputs are larger than a result may bring has them uploaded", async () => {
+    leader.resultBlobBytes = 5;
+    await start();
+    leader.assign(asked(action()));
+    expect((await leader.next("result")).blobs).toEqual([]);
+    expect(leaderBlobs.has(digestOf("object"))).toBe(true);
   });
 
   test("that comes twice is executed once", async () => {
