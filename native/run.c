@@ -46,6 +46,13 @@ static void drop_capabilities(struct report *report) {
   if (syscall(SYS_capset, &header, none) != 0) failed(report, "cannot drop capabilities", "");
 }
 
+/* What this program ignores while it runs; a recipe has all as they are by default. */
+static const int IGNORED[] = {SIGPIPE, SIGINT, SIGQUIT, 0};
+
+void forget_signals(void) {
+  for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+}
+
 /* Where a program's name leads to is looked up by its own PATH, among its own files. */
 static _Noreturn void become(struct order *order, struct report *report, struct streams streams) {
   // A recipe that has the terminal keeps the three it was given.
@@ -74,7 +81,8 @@ static _Noreturn void become(struct order *order, struct report *report, struct 
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
-  for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+  // The only ones that this program ignores; all were as they are by default when it started (`forget_signals`).
+  for (const int *number = IGNORED; *number != 0; number++) signal(*number, SIG_DFL);
   report->begun = 1;
   if (order->namespaces != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) failed(report, "cannot give up privileges", "");
   if (order->filter != NULL) {
@@ -200,7 +208,8 @@ _Noreturn void run_inside(struct order *order, struct report *report, struct str
   sigaddset(&child, SIGCHLD);
   sigprocmask(SIG_SETMASK, &child, NULL);
   uint64_t since = now_us();
-  pid_t recipe = fork();
+  // The child has this memory until it is another program, and this process waits for that.
+  pid_t recipe = vfork();
   if (recipe < 0) failed(report, "cannot fork", "");
   if (recipe == 0) become(order, report, streams);
   if (streams.out >= 0) {

@@ -175,8 +175,7 @@ static bool place(const struct mount_order *mount, bool is_own_root, int proc, c
   return false;
 }
 
-/* So that 127.0.0.1 can be reached, where there is nothing else. */
-static int loopback_up(void) {
+int loopback_up(void) {
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   // A kernel without IPv4 has no such interface.
   if (fd < 0) return errno == EAFNOSUPPORT ? 0 : -1;

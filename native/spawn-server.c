@@ -25,32 +25,30 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sandbox.h"
+#include "keeper.h"
 
 #define CHANNEL 3
 #define MOST_JOBS 256
-#define INSIDE_ID 1000
-#define CLONE_FLAG_NEWNS 0x00020000ul
-#define CLONE_FLAG_NEWCGROUP 0x02000000ul
-#define CLONE_FLAG_NEWUTS 0x04000000ul
-#define CLONE_FLAG_NEWIPC 0x08000000ul
-#define CLONE_FLAG_NEWUSER 0x10000000ul
-#define CLONE_FLAG_NEWPID 0x20000000ul
-#define CLONE_FLAG_NEWNET 0x40000000ul
 
+/* One order after another. */
 struct job {
   bool is_used;
   bool is_killed;
-  bool is_sandbox;
   uint32_t id;
-  pid_t pid;
-  int gate;
-  int out;
-  int err;
   struct report *report;
+  /* Of the present order, where it has a child of its own; else 0, and the keeper runs it. */
+  pid_t pid;
+  bool is_sandbox;
+  int gate;
+  struct streams streams;
+  /* Between orders too; 0 and -1 where there is none. */
+  pid_t keeper;
+  int keeper_channel;
 };
 
 static struct job jobs[MOST_JOBS];
+/* Above the last that was ever used. */
+static size_t job_count;
 
 static _Noreturn void die(const char *what) {
   dprintf(2, "begat-spawn-server: %s\n", what);
@@ -78,9 +76,8 @@ static void answer(uint8_t type, const uint8_t *bytes, size_t length) {
 }
 
 /* id, kind, wait status, processes left, user, system and wall time, memory, output not read yet, two texts. */
-static void answer_ended(uint32_t id, uint8_t kind, const struct report *report, int out, int err) {
+static void answer_ended(uint32_t id, uint8_t kind, const struct report *report) {
   uint8_t bytes[64 + PROBLEM_BYTES + NAMES_BYTES];
-  int unread = 0;
   write_u32(bytes, id);
   bytes[4] = kind;
   bytes[5] = (uint8_t)report->begun;
@@ -90,8 +87,8 @@ static void answer_ended(uint32_t id, uint8_t kind, const struct report *report,
   write_u64(bytes + 22, report->system_us);
   write_u64(bytes + 30, report->wall_us);
   write_u64(bytes + 38, report->max_rss_kib);
-  write_u32(bytes + 46, out >= 0 && ioctl(out, FIONREAD, &unread) == 0 ? (uint32_t)unread : 0);
-  write_u32(bytes + 50, err >= 0 && ioctl(err, FIONREAD, &unread) == 0 ? (uint32_t)unread : 0);
+  write_u32(bytes + 46, report->unread_out);
+  write_u32(bytes + 50, report->unread_err);
   size_t at = 54;
   size_t length = strnlen(report->problem, PROBLEM_BYTES - 1);
   memcpy(bytes + at, report->problem, length);
@@ -109,108 +106,79 @@ enum ended_kind { ENDED_ITSELF, ENDED_KILLED, ENDED_LOST, ENDED_NOT_STARTED };
 static void answer_not_started(uint32_t id, const char *why) {
   struct report report = {0};
   snprintf(report.problem, PROBLEM_BYTES, "%s", why);
-  answer_ended(id, ENDED_NOT_STARTED, &report, -1, -1);
+  answer_ended(id, ENDED_NOT_STARTED, &report);
 }
 
-static bool write_file(pid_t pid, const char *name, const char *text) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
-  int fd = open(path, O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  ssize_t length = (ssize_t)strlen(text);
-  bool done = write(fd, text, (size_t)length) == length;
-  int error = errno;
-  close(fd);
-  errno = error;
-  return done;
-}
-
-/* One user and one group inside; whoever ran begat, or the recipe's own where root may give one. */
-static bool map_ids(pid_t pid, const struct order *order) {
-  uint32_t uid = order->uid == NO_USER ? geteuid() : order->uid;
-  uint32_t gid = order->gid == NO_USER ? getegid() : order->gid;
-  char text[64];
-  if (!write_file(pid, "setgroups", "deny")) return false;
-  snprintf(text, sizeof text, "%d %u 1", INSIDE_ID, uid);
-  if (!write_file(pid, "uid_map", text)) return false;
-  snprintf(text, sizeof text, "%d %u 1", INSIDE_ID, gid);
-  return write_file(pid, "gid_map", text);
-}
-
-static unsigned long clone_flags(uint32_t namespaces) {
-  static const unsigned long flags[] = {CLONE_FLAG_NEWNS,  CLONE_FLAG_NEWPID,    CLONE_FLAG_NEWNET, CLONE_FLAG_NEWIPC,
-                                        CLONE_FLAG_NEWUTS, CLONE_FLAG_NEWCGROUP, CLONE_FLAG_NEWUSER};
-  unsigned long all = 0;
-  for (size_t bit = 0; bit < sizeof flags / sizeof *flags; bit++)
-    if (namespaces & (1u << bit)) all |= flags[bit];
-  return all;
-}
-
-/* Starts the order in a child. Its id, or -1: the report says why. */
-static pid_t start(struct order *order, struct report *report, struct streams streams, int *gate) {
-  int ends[2];
-  const char *path = "";
-  // Root reaches what the first process inside could not; others have the right to only there.
-  if (order->namespaces != 0 && geteuid() == 0 && sandbox_take_trees(order, &path) != 0 && errno != EPERM) {
-    report_problem(report, "cannot take", path);
-    return -1;
+/* A child for this order alone: it has the host's network, or no sandbox at all. */
+static void start(struct job *job, struct order *order) {
+  struct report *report = job->report;
+  job->streams = (struct streams){open_stream(order->out), open_stream(order->err)};
+  job->pid = -1;
+  if (job->streams.out < 0 || job->streams.err < 0) {
+    report_problem(report, "cannot open", job->streams.out < 0 ? order->out : order->err);
+  } else {
+    job->is_sandbox = order->namespaces != 0;
+    job->pid = launch(order, report, job->streams, MEMORY_COPIED, &job->gate);
   }
-  if (pipe2(ends, O_CLOEXEC) != 0) {
-    report_problem(report, "cannot make a pipe", "");
-    return -1;
-  }
-  pid_t pid = (pid_t)syscall(SYS_clone, clone_flags(order->namespaces) | SIGCHLD, 0, 0, 0, 0);
-  if (pid == 0) {
-    close(ends[1]);
-    if (order->namespaces == 0) run_outside(order, report, streams, ends[0]);
-    run_inside(order, report, streams, ends[0]);
-  }
-  close(ends[0]);
-  if (pid < 0) {
-    report_problem(report, "cannot make namespaces", "");
-    close(ends[1]);
-    return -1;
-  }
-  if (order->namespaces != 0 && !map_ids(pid, order)) report_problem(report, "cannot map user ids", "");
-  else if (write(ends[1], "", 1) != 1) report_problem(report, "cannot release a child", "");
-  *gate = ends[1];
-  if (report->problem[0] != 0) kill(pid, SIGKILL);
-  return pid;
+  sandbox_drop_trees(order);
+  job->is_used = job->pid > 0;
+  if (job->is_used) return;
+  answer_ended(order->id, ENDED_NOT_STARTED, report);
+  if (job->streams.out >= 0) close(job->streams.out);
+  if (job->streams.err >= 0) close(job->streams.err);
 }
 
-static int open_stream(const char *path) {
-  // Read and write, so that opening does not wait and the other end never reads as ended.
-  return open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+static bool write_whole(int fd, const uint8_t *bytes, size_t length) {
+  for (size_t at = 0; at < length;) {
+    ssize_t count = write(fd, bytes + at, length - at);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    at += (size_t)count;
+  }
+  return true;
 }
 
-static void run(struct order *order) {
+static void leave_keeper(struct job *job) {
+  if (job->keeper_channel >= 0) close(job->keeper_channel);
+  job->keeper_channel = -1;
+  job->keeper = 0;
+}
+
+/* Has the keeper of `job` run the order. False where there is none to be had. */
+static bool hand_over(struct job *job, const uint8_t *bytes, size_t length) {
+  uint8_t head[HEAD_BYTES];
+  if (job->keeper == 0) job->keeper = keeper_start(job->report, &job->keeper_channel);
+  if (job->keeper < 0) job->keeper = 0;
+  if (job->keeper == 0) return false;
+  write_u32(head, (uint32_t)length + 1);
+  head[4] = FRAME_RUN;
+  job->pid = 0;
+  job->is_used = write_whole(job->keeper_channel, head, HEAD_BYTES) && write_whole(job->keeper_channel, bytes, length);
+  // With half an order it ends, since the other half never comes.
+  if (!job->is_used) leave_keeper(job);
+  return job->is_used;
+}
+
+static void run(struct order *order, const uint8_t *bytes, size_t length) {
   struct job *job = NULL;
   for (size_t i = 0; i < MOST_JOBS; i++) {
     if (jobs[i].is_used && jobs[i].id == order->id) return answer_not_started(order->id, "id is in use");
     if (!jobs[i].is_used && job == NULL) job = &jobs[i];
   }
   if (job == NULL) return answer_not_started(order->id, "too many at once");
-  struct report *report = job->report;
-  memset(report, 0, sizeof *report);
-  *job = (struct job){.id = order->id, .report = report, .out = open_stream(order->out), .err = open_stream(order->err)};
-  if (job->out < 0 || job->err < 0) {
-    report_problem(report, "cannot open", job->out < 0 ? order->out : order->err);
-  } else {
-    job->is_sandbox = order->namespaces != 0;
-    job->pid = start(order, report, (struct streams){job->out, job->err}, &job->gate);
-    job->is_used = job->pid >= 0;
-  }
-  sandbox_drop_trees(order);
-  if (job->is_used) return;
-  answer_ended(order->id, ENDED_NOT_STARTED, report, -1, -1);
-  if (job->out >= 0) close(job->out);
-  if (job->err >= 0) close(job->err);
+  if ((size_t)(job - jobs) >= job_count) job_count = (size_t)(job - jobs) + 1;
+  memset(job->report, 0, sizeof *job->report);
+  job->id = order->id;
+  job->is_killed = false;
+  if ((order->namespaces & NS_NET) == 0 || !hand_over(job, bytes, length)) start(job, order);
 }
 
 static void stop(struct job *job) {
-  // Outside of a namespace its keeper has to look for all of them.
   job->is_killed = true;
-  kill(job->pid, job->is_sandbox ? SIGKILL : SIGTERM);
+  job->report->is_killed = 1;
+  // A keeper, and what looks after an order without namespaces, kill those that there are.
+  if (job->pid == 0) kill(job->keeper, SIGTERM);
+  else kill(job->pid, job->is_sandbox ? SIGKILL : SIGTERM);
 }
 
 static void make_stream(const char *path, const struct order *order, struct report *report) {
@@ -219,25 +187,46 @@ static void make_stream(const char *path, const struct order *order, struct repo
     report_problem(report, "cannot give away", path);
 }
 
+static void finish(struct job *job) {
+  const struct report *report = job->report;
+  enum ended_kind kind = ENDED_ITSELF;
+  if (job->is_killed) kind = ENDED_KILLED;
+  else if (!report->has_status) kind = report->problem[0] != 0 || !report->begun ? ENDED_NOT_STARTED : ENDED_LOST;
+  answer_ended(job->id, kind, report);
+  job->is_used = false;
+}
+
+static void finish_child(struct job *job) {
+  count_unread(job->report, job->streams);
+  finish(job);
+  close(job->gate);
+  close(job->streams.out);
+  close(job->streams.err);
+}
+
+/* A keeper that is gone took its order along: the sandbox dies with it. */
+static void finish_keeper(struct job *job) {
+  leave_keeper(job);
+  if (job->is_used && job->pid == 0) finish(job);
+}
+
 static void reap(void) {
   for (;;) {
-    int status;
-    pid_t pid = waitpid(-1, &status, WNOHANG);
+    pid_t pid = waitpid(-1, NULL, WNOHANG);
     if (pid <= 0) return;
-    for (size_t i = 0; i < MOST_JOBS; i++) {
-      struct job *job = &jobs[i];
-      if (!job->is_used || job->pid != pid) continue;
-      const struct report *report = job->report;
-      enum ended_kind kind = ENDED_ITSELF;
-      if (job->is_killed) kind = ENDED_KILLED;
-      else if (!report->has_status) kind = report->problem[0] != 0 || !report->begun ? ENDED_NOT_STARTED : ENDED_LOST;
-      answer_ended(job->id, kind, report, job->out, job->err);
-      close(job->gate);
-      close(job->out);
-      close(job->err);
-      job->is_used = false;
+    for (size_t i = 0; i < job_count; i++) {
+      if (jobs[i].keeper == pid) finish_keeper(&jobs[i]);
+      else if (jobs[i].is_used && jobs[i].pid == pid) finish_child(&jobs[i]);
     }
   }
+}
+
+/* A keeper has said something, or is gone, which is heard of otherwise. */
+static void hear(struct job *job) {
+  uint8_t word;
+  if (job->keeper_channel < 0 || read(job->keeper_channel, &word, 1) != 1) return;
+  if (word == KEEPER_LEAVES) leave_keeper(job);
+  if (job->is_used && job->pid == 0) finish(job);
 }
 
 static void handle(uint8_t type, const uint8_t *bytes, size_t length) {
@@ -254,7 +243,7 @@ static void handle(uint8_t type, const uint8_t *bytes, size_t length) {
     answer(FRAME_MADE, made, 4 + strnlen(report.problem, PROBLEM_BYTES - 1) + 1);
   } else if (type == FRAME_RUN) {
     if (problem != NULL) answer_not_started(order.id, problem);
-    else run(&order);
+    else run(&order, bytes, length);
   } else if (type == FRAME_KILL) {
     for (size_t i = 0; i < MOST_JOBS; i++)
       if (jobs[i].is_used && jobs[i].id == order.id) stop(&jobs[i]);
@@ -266,15 +255,17 @@ static void handle(uint8_t type, const uint8_t *bytes, size_t length) {
 
 /* Their own death takes all that is in their namespaces along; nothing of theirs is there when this has ended. */
 static void end_all(void) {
-  for (size_t i = 0; i < MOST_JOBS; i++)
+  for (size_t i = 0; i < job_count; i++) {
     if (jobs[i].is_used) stop(&jobs[i]);
+    leave_keeper(&jobs[i]);
+  }
   while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) continue;
 }
 
 static int serve(void) {
   struct report *reports = mmap(NULL, MOST_JOBS * sizeof *reports, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (reports == MAP_FAILED) die("no memory");
-  for (size_t i = 0; i < MOST_JOBS; i++) jobs[i].report = &reports[i];
+  for (size_t i = 0; i < MOST_JOBS; i++) jobs[i] = (struct job){.report = &reports[i], .keeper_channel = -1};
   signal(SIGPIPE, SIG_IGN);
   sigset_t heard;
   sigemptyset(&heard);
@@ -291,8 +282,18 @@ static int serve(void) {
   struct inbox inbox = {NULL, 0, 0};
   bool is_needed = true;
   while (is_needed) {
-    struct pollfd events[] = {{CHANNEL, POLLIN, 0}, {signals, POLLIN, 0}};
-    if (poll(events, 2, -1) < 0 && errno != EINTR) break;
+    static struct pollfd events[2 + MOST_JOBS];
+    size_t count = job_count;
+    events[0] = (struct pollfd){CHANNEL, POLLIN, 0};
+    events[1] = (struct pollfd){signals, POLLIN, 0};
+    // A number below 0 is passed over.
+    for (size_t i = 0; i < count; i++) events[2 + i] = (struct pollfd){jobs[i].keeper_channel, POLLIN, 0};
+    if (poll(events, 2 + count, -1) < 0) {
+      if (errno == EINTR) continue;
+      break;
+    }
+    for (size_t i = 0; i < count; i++)
+      if (events[2 + i].revents != 0) hear(&jobs[i]);
     if (events[1].revents & POLLIN) {
       struct signalfd_siginfo info;
       while (read(signals, &info, sizeof info) == sizeof info)
@@ -329,7 +330,7 @@ static int run_one(const char *file) {
   signal(SIGINT, SIG_IGN);
   signal(SIGQUIT, SIG_IGN);
   int gate, status;
-  pid_t pid = start(&order, report, (struct streams){-1, -1}, &gate);
+  pid_t pid = launch(&order, report, (struct streams){-1, -1}, MEMORY_COPIED, &gate);
   while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
   if (!report->has_status) {
     dprintf(2, "begat-spawn-server: %s\n", report->problem[0] != 0 ? report->problem : "the sandbox was killed");
@@ -340,6 +341,7 @@ static int run_one(const char *file) {
 }
 
 int main(int count, char **words) {
+  forget_signals();
   if (count == 3 && strcmp(words[1], "one") == 0) return run_one(words[2]);
   if (count == 2 && strcmp(words[1], "--version") == 0) return printf("%u\n", PROTOCOL_VERSION) < 0;
   if (count != 1) die("usage: begat-spawn-server [one FILE | --version]");
