@@ -4,13 +4,11 @@
 //   durable-records <state home> <N>    prints {"perSecond":...,"cpuMsEach":...}
 
 import { argv, stdout } from "node:process";
-import type { Sha256 } from "../../src/base/index.ts";
 import { KernelRandom, NodeClock, NodeFileTree } from "../../src/platform/index.ts";
 import {
   type Entry,
   type ExecutionRecord,
   endorsedKeys,
-  type Ledger,
   openLedger,
   proveSignature,
 } from "../../src/provenance/index.ts";
@@ -34,8 +32,7 @@ async function take(entry: Entry, seq: number): Promise<void> {
   if (entry.body.kind === "exec") {
     const record = { ...entry.body, log: ledger.origin, seq } as unknown as ExecutionRecord;
     const sent = new Map(entry.manifests.map(({ hash, bytes }) => [hash, Buffer.from(bytes)]));
-    const delivery = { manifest: (hash: Sha256) => sent.get(hash) } as Ledger;
-    const verdict = await proveSignature(record, keys, delivery, lister);
+    const verdict = await proveSignature(record, keys, (hash) => sent.get(hash), lister);
     if (!verdict.ok) throw new Error(verdict.because);
   }
   await ledger.append([entry]);

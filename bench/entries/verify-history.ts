@@ -1,4 +1,4 @@
-// Verifies a whole ledger, as `begat ledger verify` does, and says how many records a second of CPU it took.
+// Verifies a whole ledger, as `begat ledger verify` does after SQLite has looked at its file, and says how many records a second of CPU it took.
 //
 //   verify-history <state home> <cache home> all|chain    prints {"perCpuSecond":...,"perSecond":...,"records":...}
 

@@ -27,14 +27,8 @@ export class BuildAccounts {
         this.#open.set(record.build, { beganAt: record.seq, planned: record.plan.n, chores: new Map(), hits: 0 });
         return undefined;
       case "exec":
-      case "fail": {
-        const account = this.#open.get(record.build);
-        if (account === undefined)
-          return `${record.chore} was executed in build ${record.build}, which is not under way`;
-        // Its build counts it among the hits.
-        if (record.from?.cached !== true) account.chores.set(record.chore, record.kind);
-        return undefined;
-      }
+      case "fail":
+        return this.execution(record.kind, record.build, record.chore, record.from?.cached === true);
       case "hits": {
         const account = this.#open.get(record.build);
         if (account === undefined) return `hits of build ${record.build}, which is not under way`;
@@ -49,6 +43,14 @@ export class BuildAccounts {
       default:
         return undefined;
     }
+  }
+
+  /** `enter` for an execution. @param cached Taken over from elsewhere: its build counts it among the hits. */
+  execution(kind: "exec" | "fail", build: string, chore: string, cached: boolean): string | undefined {
+    const account = this.#open.get(build);
+    if (account === undefined) return `${chore} was executed in build ${build}, which is not under way`;
+    if (!cached) account.chores.set(chore, kind);
+    return undefined;
   }
 
   #close(record: BuildEndBody): string | undefined {

@@ -103,18 +103,21 @@ export type SignatureVerdict =
   | { readonly ok: true; readonly listing: ActionListing }
   | { readonly ok: false; readonly reason: SignatureProblem; readonly because: string };
 
+/** Gives a manifest that the ledger keeps. */
+type ManifestReader = Ledger["manifest"];
+
 type Unsigned =
   | { readonly ok: true; readonly listing: ActionListing; readonly statement: Buffer; readonly publicKey: KeyObject }
   | { readonly ok: false; readonly reason: SignatureProblem; readonly because: string };
 
 /** Everything about a record's signature but the curve arithmetic. */
-function unsigned(record: ExecutionRecord, keys: KeyRing, ledger: Ledger, lister: InputLister): Unsigned {
+function unsigned(record: ExecutionRecord, keys: KeyRing, manifest: ManifestReader, lister: InputLister): Unsigned {
   const valid = keys.validAt(record.key, record.seq, "rnode");
   if (!valid.ok) return { ok: false, reason: "unendorsed-key", because: valid.because };
   const { key } = valid;
   let listing: ActionListing;
   try {
-    listing = lister(record.action, (hash) => ledger.manifest(hash));
+    listing = lister(record.action, manifest);
   } catch (error) {
     const because = `action ${record.action.slice(0, 12)} cannot be read again: ${(error as Error).message}`;
     return { ok: false, reason: "manifest-missing", because };
@@ -138,7 +141,7 @@ export function verifyExecution(
   ledger: Ledger,
   lister: InputLister,
 ): SignatureVerdict {
-  const ready = unsigned(record, keys, ledger, lister);
+  const ready = unsigned(record, keys, (hash) => ledger.manifest(hash), lister);
   if (!ready.ok) return ready;
   return signedBy(record, ready.listing, verifyDsse(ready.publicKey, IN_TOTO_PAYLOAD, ready.statement, record.sig));
 }
@@ -147,10 +150,10 @@ export function verifyExecution(
 export async function proveSignature(
   record: ExecutionRecord,
   keys: KeyRing,
-  ledger: Ledger,
+  manifest: ManifestReader,
   lister: InputLister,
 ): Promise<SignatureVerdict> {
-  const ready = unsigned(record, keys, ledger, lister);
+  const ready = unsigned(record, keys, manifest, lister);
   if (!ready.ok) return ready;
   const holds = await verifyDsseSoon(ready.publicKey, IN_TOTO_PAYLOAD, ready.statement, record.sig);
   return signedBy(record, ready.listing, holds);

@@ -6,6 +6,7 @@ import type { KeyHistory } from "./control/key-history.ts";
 import { readKeyHistory } from "./control/read-history.ts";
 import { type KeyRole, loadSigner, type Signer } from "./keys.ts";
 import { CheckpointStore } from "./ledger/checkpoint-store.ts";
+import { ManifestWalk } from "./ledger/manifest-walk.ts";
 import { RecordStore } from "./ledger/record-store.ts";
 import type { SignedCheckpoint } from "./ledger/signed-checkpoint.ts";
 import { TreeStore } from "./ledger/tree-store.ts";
@@ -163,6 +164,15 @@ export class SqliteLedger implements Ledger {
 
   manifest(hash: Sha256): Buffer | undefined {
     return this.#reading(() => this.#records.manifest(hash));
+  }
+
+  manifestWalk(): (hash: Sha256) => Buffer | undefined {
+    const walk = new ManifestWalk(this.#database, (hash) => this.#records.manifest(hash));
+    return (hash) => this.#reading(() => walk.manifest(hash));
+  }
+
+  hasManifests(hashes: readonly Sha256[]): boolean {
+    return this.#reading(() => this.#records.hasManifests(hashes));
   }
 
   controlSeqs(): readonly number[] {

@@ -24,7 +24,7 @@ export interface TravailNames {
 export const TRAVAIL_LIMIT_BYTES = 8 * 1024 * 1024;
 
 /** Of a record that has no place yet. */
-const NO_FRAME = { log: "", seq: 0, prev: NO_RECORD, time: "" } as const;
+const NO_FRAME = { v: 1, log: "", seq: 0, prev: NO_RECORD, time: "" } as const;
 
 /** What travels: canonical JSON of the body, members as in a record (docs/formats.md, "Travails on the wire"). */
 export function travailBytes(body: TravailBody): Buffer {

@@ -106,5 +106,8 @@ export async function proveTrusted(
 ): Promise<TrustVerdict> {
   const verdict = candidate(found, action, ledger, policy);
   if (!verdict.trusted) return verdict;
-  return conclude(verdict, await proveSignature(verdict.record, policy.keys, ledger, policy.lister));
+  return conclude(
+    verdict,
+    await proveSignature(verdict.record, policy.keys, (hash) => ledger.manifest(hash), policy.lister),
+  );
 }

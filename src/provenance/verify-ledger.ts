@@ -5,16 +5,19 @@ import { isControlKind, type RestoreBody } from "./control/control-record.ts";
 import type { KeyHistory } from "./control/key-history.ts";
 import { NO_KEYS } from "./control/key-history.ts";
 import { readKeyHistory } from "./control/read-history.ts";
+import { ExecutionGlance } from "./execution-glance.ts";
 import { type KeyRing, proveSignature } from "./execution-signing.ts";
 import type { SignedCheckpoint } from "./ledger/signed-checkpoint.ts";
 import { type KeptSubtree, TreeCheck, type TreeFinding, type TreeMemory } from "./ledger/tree-check.ts";
 import { isSealing, type Ledger, LedgerError } from "./ledger.ts";
 import { parseHits, takeListBack } from "./long-lists.ts";
+import { ManifestCheck } from "./manifest-check.ts";
 import type { PinRead } from "./pin.ts";
 import { type ActionPruner, prunedHitProblem } from "./pruned-hit.ts";
 import type { ChallengeBody, ExecutionRecord, HitsBody, LedgerRecord, RecordFrame } from "./record.ts";
 import { leafHash, NO_RECORD, parseRecord, RecordError } from "./record-codec.ts";
 import type { InputLister } from "./statement.ts";
+import { TravailTable } from "./travail-table.ts";
 
 export type LedgerVerdictWord = "holds" | "not proven" | "tampered" | "rolled back" | "could not check";
 
@@ -155,9 +158,12 @@ class Verification {
   readonly #findings: LedgerFinding[] = [];
   readonly #notes: string[] = [];
   readonly #accounts = new BuildAccounts();
-  /** Action of each travail that may be used again, by seq: what hits may point at. */
-  readonly #travails = new Map<number, Sha256>();
-  readonly #checking = new Set<Promise<void>>();
+  readonly #travails = new TravailTable();
+  readonly #glance = new ExecutionGlance();
+  readonly #manifests: ManifestCheck;
+  readonly #walk: Ledger["manifest"];
+  /** Oldest first. */
+  readonly #checking: Promise<void>[] = [];
   #keys: KeyRing = NO_KEYS;
   #leaves = 0;
   #head: Sha256 = NO_RECORD;
@@ -179,6 +185,8 @@ class Verification {
     this.#options = options;
     this.#decisionsFrom = decisionsFrom;
     this.#tree = new TreeCheck(this.#memory());
+    this.#walk = ledger.manifestWalk();
+    this.#manifests = new ManifestCheck(ledger, (seq, hash, what) => void this.#manifest(seq, hash, what));
   }
 
   #memory(): TreeMemory {
@@ -202,12 +210,14 @@ class Verification {
     const size = this.#ledger.size();
     try {
       for (const row of this.#ledger.read(0, size)) {
-        await this.#row(row);
+        const checking = this.#row(row);
+        if (checking !== undefined) await checking;
         if (this.#leaves % 1_000 === 0) onProgress?.(this.#leaves, size);
       }
     } finally {
       await Promise.all(this.#checking);
     }
+    this.#manifests.finish();
     if (this.#leaves < size) this.add("tampered", this.#leaves, `records ${this.#leaves} to ${size - 1} are missing`);
     if (this.#leaves === 0) this.add("tampered", 0, "there is not even a genesis record");
     for (const { build, beganAt } of this.#accounts.unfinished()) {
@@ -242,7 +252,8 @@ class Verification {
     };
   }
 
-  async #row(row: { readonly seq: number; readonly bytes: Buffer; readonly leaf: Sha256 }): Promise<void> {
+  /** Answers what to wait for, if that is anything. */
+  #row(row: { readonly seq: number; readonly bytes: Buffer; readonly leaf: Sha256 }): Promise<void> | undefined {
     const expected = this.#leaves;
     if (row.seq !== expected) {
       this.add("tampered", expected, `records ${expected} to ${row.seq - 1} are missing`);
@@ -256,15 +267,38 @@ class Verification {
     this.#head = leaf;
     this.#leaves = row.seq + 1;
     this.#tree.enter(leaf);
-    const record = this.#parse(row, prev);
-    if (record === undefined) return;
-    if (record.seq !== row.seq) this.add("tampered", row.seq, `the record says it is number ${record.seq}`);
-    if (record.log !== this.#ledger.origin) this.add("tampered", row.seq, `the record is of ledger ${record.log}`);
-    if (record.prev !== prev) this.add("tampered", row.seq, `does not follow the record before it`);
-    if ((record.kind === "genesis") !== (row.seq === 0)) {
-      this.add("tampered", row.seq, row.seq === 0 ? "is not a genesis record" : "is a second genesis record");
+    if (!this.#options.signatures && this.#glance.looksAt(row.bytes)) {
+      this.#follows(row.seq, prev, this.#glance, false);
+      this.#glanced(row.seq, this.#glance);
+      return undefined;
     }
-    await this.#meaning(record, leaf);
+    const record = this.#parse(row, prev);
+    if (record === undefined) return undefined;
+    this.#follows(row.seq, prev, record, record.kind === "genesis");
+    return this.#meaning(record, leaf);
+  }
+
+  /** What a record says of its place, against where it stands. */
+  #follows(at: number, after: Sha256, { seq, log, prev }: Omit<RecordFrame, "v" | "time">, isGenesis: boolean): void {
+    if (seq !== at) this.add("tampered", at, `the record says it is number ${seq}`);
+    if (log !== this.#ledger.origin) this.add("tampered", at, `the record is of ledger ${log}`);
+    if (prev !== after) this.add("tampered", at, `does not follow the record before it`);
+    if (isGenesis !== (at === 0)) {
+      this.add("tampered", at, at === 0 ? "is not a genesis record" : "is a second genesis record");
+    }
+  }
+
+  /** `#meaning` of an execution whose signature is not asked for. */
+  #glanced(at: number, found: ExecutionGlance): void {
+    const { kind, build, chore, action, key, usedRoot, cacheable, cachedElsewhere } = found;
+    const problem = this.#accounts.execution(kind, build, chore, cachedElsewhere);
+    if (problem !== undefined) this.add("not proven", at, problem);
+    this.#executions++;
+    if (cacheable) this.#travails.set(at, action);
+    if (usedRoot !== undefined) this.#manifests.expect(at, usedRoot, "list of used inputs");
+    const valid = this.#keys.validAt(key, at, "rnode");
+    if (!valid.ok) this.add("not proven", at, valid.because);
+    this.#manifests.expect(at, action, "action");
   }
 
   #parse(row: { readonly seq: number; readonly bytes: Buffer }, prev: Sha256): LedgerRecord | undefined {
@@ -279,7 +313,7 @@ class Verification {
     }
   }
 
-  async #meaning(record: LedgerRecord, leaf: Sha256): Promise<void> {
+  #meaning(record: LedgerRecord, leaf: Sha256): Promise<void> | undefined {
     const problem = this.#accounts.enter(record);
     if (problem !== undefined) this.add("not proven", record.seq, problem);
     if (record.kind === "genesis") {
@@ -296,30 +330,28 @@ class Verification {
     if (record.kind === "restore") this.#restore(record);
     if (record.kind === "hits") this.#hits(record);
     if (record.kind === "challenge") this.#challenge(record);
-    if (record.kind !== "exec" && record.kind !== "fail") return;
+    if (record.kind !== "exec" && record.kind !== "fail") return undefined;
     this.#executions++;
     if (record.kind === "exec" && record.cacheable) this.#travails.set(record.seq, record.action);
-    await this.#execution(record);
+    return this.#execution(record);
   }
 
-  async #execution(record: ExecutionRecord): Promise<void> {
-    if (record.used !== undefined) this.#manifest(record.seq, record.used.root, "list of used inputs");
+  #execution(record: ExecutionRecord): Promise<void> | undefined {
+    if (record.used !== undefined) this.#manifests.expect(record.seq, record.used.root, "list of used inputs");
     if (!this.#options.signatures) {
       const valid = this.#keys.validAt(record.key, record.seq, "rnode");
       if (!valid.ok) this.add("not proven", record.seq, valid.because);
-      this.#manifest(record.seq, record.action, "action");
-      return;
+      this.#manifests.expect(record.seq, record.action, "action");
+      return undefined;
     }
-    if (this.#checking.size >= IN_FLIGHT) await Promise.race(this.#checking);
-    const check = proveSignature(record, this.#keys, this.#ledger, this.#options.lister).then((verdict) => {
+    const oldest = this.#checking.length < IN_FLIGHT ? undefined : this.#checking.shift();
+    const check = proveSignature(record, this.#keys, this.#walk, this.#options.lister).then((verdict) => {
       this.#signatures++;
       if (verdict.ok) return;
       this.add(verdict.reason === "unendorsed-key" ? "not proven" : "tampered", record.seq, verdict.because);
     });
-    const done = check
-      .catch((error: unknown) => this.add(verdictOf(error), record.seq, explain(error)))
-      .finally(() => this.#checking.delete(done));
-    this.#checking.add(done);
+    this.#checking.push(check.catch((error: unknown) => this.add(verdictOf(error), record.seq, explain(error))));
+    return oldest;
   }
 
   /** What a root key says was there when it put a backup back must have been there. */
@@ -339,7 +371,7 @@ class Verification {
       return;
     }
     for (const { action, for: asked, seq } of hits) {
-      if (this.#travails.get(seq) !== action) {
+      if (!this.#travails.has(seq, action)) {
         this.add(
           "tampered",
           record.seq,

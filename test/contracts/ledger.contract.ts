@@ -94,6 +94,40 @@ export function ledgerContract(name: string, make: () => Promise<{ ledger: Ledge
       expect(ledger.record(1)).toMatchObject(body);
     });
 
+    test("gives the same manifests to whoever goes through the records", async () => {
+      const bytes = Array.from({ length: 300 }, (_, i) => {
+        return Buffer.from(`${i} ${"y".repeat(i % 50 === 49 ? 50_000 : i % 9)}`);
+      });
+      const kept = bytes.map((each) => ({ hash: sha256(each), bytes: each }));
+      for (let i = 0; i < 300; i += 30) await ledger.append([{ ...ingest("a"), manifests: kept.slice(i, i + 30) }]);
+      const manifest = ledger.manifestWalk();
+      const gives = ({ hash }: { readonly hash: Sha256 }) => {
+        const found = manifest(hash);
+        return found !== undefined && sha256(found) === hash;
+      };
+      // In order, each with one from far before and one that is not there; then all backwards.
+      const inOrder = kept.map(
+        (each, i) => gives(each) && gives(kept[i >> 3]!) && !gives({ hash: sha256(`none ${i}`) }),
+      );
+      const backwards = [...kept].reverse().map(gives);
+      expect([...inOrder, ...backwards].filter((isRight) => !isRight)).toEqual([]);
+    });
+
+    test("says of many manifests at once whether they are there", async () => {
+      const manifests = Array.from({ length: 600 }, (_, i) => Buffer.from(`manifest ${i} ${"x".repeat(i % 7)}`)).map(
+        (bytes) => ({ hash: sha256(bytes), bytes }),
+      );
+      await ledger.append([{ ...ingest("a"), manifests }]);
+      const hashes = manifests.map(({ hash }) => hash);
+      expect(ledger.hasManifests([])).toBe(true);
+      expect(ledger.hasManifests([...hashes, ...hashes.slice(0, 9).reverse()])).toBe(true);
+      for (const at of [0, 300, 600]) {
+        expect(ledger.hasManifests([...hashes.slice(0, at), sha256("nobody kept this"), ...hashes.slice(at)])).toBe(
+          false,
+        );
+      }
+    });
+
     test("keeps long lists whole, outside the record", async () => {
       const artifacts = Array.from({ length: 5_000 }, (_, i) => ({ p: `out/${i}`, d: sha256(String(i)) }));
       await ledger.append([buildEnd(artifacts)]);

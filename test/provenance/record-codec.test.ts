@@ -16,10 +16,9 @@ import {
   parseRecord,
   planRoot,
   type RecordBody,
-  signExecution,
   signerFromSeed,
 } from "../../src/provenance/index.ts";
-import { failed, sketchChore } from "../support/recorded-chore.ts";
+import { buildRecords, execBody } from "../support/record-bodies.ts";
 
 const frame = { log: "shire/ledger/1", seq: 7, prev: NO_RECORD, atMs: 1_767_225_600_123 };
 const signer = signerFromSeed(Buffer.alloc(32, 2), "rnode", "frodo");
@@ -66,40 +65,8 @@ describe("leaf hashes", () => {
 });
 
 describe("records", () => {
-  const chore = sketchChore({ props: { VERSION: "1.0" }, why: { r: "input changed", was: 3, what: "a.h" } });
-  const exec = signExecution(chore.facts, chore.listing, frame.log, signer);
-  const failure = failed(chore);
-  const bodies: readonly RecordBody[] = [
-    { kind: "genesis", cluster: "shire", keys: [signer.entry], policy: "" },
-    {
-      kind: "build.begin",
-      build: "b",
-      goal: ["all"],
-      plan: { n: 1, root: sha256("") },
-      vars: { "C++": "g++", CC: "gcc" },
-      who: "me",
-      source: { git: "abc" },
-    },
-    exec,
-    signExecution(failure.facts, failure.listing, frame.log, signer),
-    { kind: "hits", build: "b", n: 0, root: sha256("[]") },
-    {
-      kind: "build.end",
-      build: "b",
-      begin: 1,
-      n: { exec: 1, hit: 0, fail: 0, skip: 0, settled: 0 },
-      outcome: "ok",
-      artifacts: [{ p: "a", d: sha256("a") }],
-    },
-    {
-      kind: "ingest",
-      name: "lua",
-      uri: "deb-src:lua5.4",
-      version: "5.4",
-      files: [{ p: "f", d: sha256("f"), n: 1 }],
-      by: "me",
-    },
-  ];
+  const exec = execBody(frame.log, signer);
+  const bodies = buildRecords(frame.log, signer);
 
   test.each(bodies.map((body) => [body.kind, body] as const))("%s comes back as it went in", (_, body) => {
     const { bytes, leaf } = encode(body);

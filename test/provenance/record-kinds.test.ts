@@ -22,38 +22,15 @@ import {
   verifyLedger,
 } from "../../src/provenance/index.ts";
 import { MemoryLedger } from "../support/memory-ledger.ts";
+import { authorityOf, controlRecords } from "../support/record-bodies.ts";
 import { listAction, sketchChore } from "../support/recorded-chore.ts";
 
 const frame = { log: "shire/ledger/1", seq: 7, prev: NO_RECORD, atMs: 1_767_225_600_123 };
 const signer = signerFromSeed(Buffer.alloc(32, 2), "rnode", "frodo");
 const digest = sha256("x");
-const authority = {
-  by: signer.key,
-  at: 7,
-  before: 0,
-  nonce: "00112233445566778899aabbccddeeff",
-  bysig: Buffer.alloc(64, 1).toString("base64"),
-};
+const authority = authorityOf(signer);
 const pop = Buffer.alloc(64, 2).toString("base64");
-
-const bodies: readonly RecordBody[] = [
-  { kind: "key.endorse", subject: signer.entry, pop, ...authority },
-  { kind: "key.rotate", role: "rnode", old: digest, new: signer.entry, pop, until: 9, ...authority },
-  { kind: "key.revoke", id: digest, fromSeq: 3, reason: "lost", ...authority },
-  { kind: "quarantine", target: { t: "image", is: "sha256:9f86" }, fromSeq: 0, toSeq: 9, reason: "bad", ...authority },
-  { kind: "release", of: 3, reason: "good again", ...authority },
-  { kind: "property", subject: "frodo", name: "may", value: "walk", evidence: digest, ...authority },
-  {
-    kind: "restore",
-    lost: { size: 9, root: digest },
-    size: 7,
-    root: digest,
-    reason: "the disk broke",
-    ...authority,
-  },
-  { kind: "recovery", size: 7, reason: "a torn record" },
-  { kind: "checkpoint.seen", of: { log: "elsewhere", size: 9, root: digest }, note: "n" },
-];
+const bodies = controlRecords(signer);
 
 describe("records that tell of no build", () => {
   test.each(bodies.map((body) => [body.kind, body] as const))("%s comes back as it went in", (_, body) => {

@@ -142,7 +142,9 @@ describe("signed executions", () => {
       const { ledger, record, keys } = await recorded(sketch);
       expect(sha256(regenerateStatement(record, ledger, listAction))).toBe(record.stmt);
       expect(verifyExecution(record, keys, ledger, listAction)).toMatchObject({ ok: true });
-      expect(await proveSignature(record, keys, ledger, listAction)).toMatchObject({ ok: true });
+      expect(await proveSignature(record, keys, (hash) => ledger.manifest(hash), listAction)).toMatchObject({
+        ok: true,
+      });
     }
   });
 
@@ -182,7 +184,10 @@ describe("signed executions", () => {
     const { ledger, record, keys } = await recorded();
     const lie = { ...record, ...change } as ExecutionRecord;
     expect(verifyExecution(lie, keys, ledger, listAction)).toMatchObject({ ok: false, reason: "bad-signature" });
-    expect(await proveSignature(lie, keys, ledger, listAction)).toMatchObject({ ok: false, reason: "bad-signature" });
+    expect(await proveSignature(lie, keys, (hash) => ledger.manifest(hash), listAction)).toMatchObject({
+      ok: false,
+      reason: "bad-signature",
+    });
   });
 
   test("a result that was not for using again cannot be made so", async () => {

@@ -96,6 +96,17 @@ export class MemoryLedger implements Ledger {
     return bytes;
   }
 
+  manifestWalk(): (hash: Sha256) => Buffer | undefined {
+    return (hash) => this.manifest(hash);
+  }
+
+  hasManifests(hashes: readonly Sha256[]): boolean {
+    return hashes.every((hash) => {
+      const bytes = this.manifests.get(hash);
+      return bytes !== undefined && sha256(bytes) === hash;
+    });
+  }
+
   controlSeqs(): readonly number[] {
     // Whatever a test made of a row: its kind is looked at, nothing else.
     const kindOf = (bytes: Buffer) => /"kind":"([a-z.]+)","log"/.exec(bytes.toString())?.[1] ?? "";

@@ -85,6 +85,25 @@ export class RecordStore {
     throw new LedgerError("LEDGER_TAMPERED", `manifest ${hash} has digest ${found}`);
   }
 
+  /** Whether all of these are there and of their hashes. */
+  hasManifests(hashes: readonly Sha256[]): boolean {
+    const { manifests } = this.#statements;
+    for (let from = 0; from < hashes.length; from += CHUNK) {
+      const some = hashes.slice(from, from + CHUNK);
+      const packed = manifests.get({ n: some.length, hashes: Buffer.from(some.join(""), "hex") });
+      const [count, isSound, lengths, bytes] = packed as [number, number, string, Buffer];
+      if (count !== some.length || isSound !== 1 || !Buffer.isBuffer(bytes)) return false;
+      let at = 0;
+      for (const [i, length] of lengths.split(",").entries()) {
+        const end = at + Number(length);
+        if (sha256(bytes.subarray(at, end)) !== some[i]) return false;
+        at = end;
+      }
+      if (at !== bytes.length) return false;
+    }
+    return true;
+  }
+
   /** Seqs of the control records. */
   controls(): number[] {
     return this.#statements.controls.all() as number[];
@@ -150,6 +169,14 @@ function prepare(database: LedgerDatabase) {
       .raw(),
     insert: database.prepare("INSERT INTO record (seq, bytes, leaf) VALUES (?, ?, ?)"),
     manifest: database.prepare("SELECT bytes FROM manifest WHERE hash = ?").pluck(),
+    // One behind the other, in the order of `hashes`; each hash may stand there more than once.
+    manifests: database
+      .prepare(
+        `WITH RECURSIVE wanted (i) AS (VALUES (0) UNION ALL SELECT i + 1 FROM wanted WHERE i + 1 < @n)
+         SELECT count(*), min(typeof(bytes) = 'blob'), group_concat(length(bytes)), CAST(group_concat(bytes, '') AS BLOB)
+         FROM wanted CROSS JOIN manifest ON manifest.hash = substr(@hashes, 32 * i + 1, 32)`,
+      )
+      .raw(),
     keep: database.prepare("INSERT OR IGNORE INTO manifest (hash, bytes) VALUES (?, ?)"),
     control: database.prepare("INSERT INTO control (seq, kind) VALUES (?, ?)"),
     controls: database.prepare("SELECT seq FROM control ORDER BY seq").pluck(),
