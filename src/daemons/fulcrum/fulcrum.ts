@@ -9,6 +9,7 @@ import {
   Memoir,
   memoirService,
   Placing,
+  Revocations,
   Rnode,
   type RnodeImages,
   ROLE_TABLE,
@@ -76,6 +77,7 @@ export class Fulcrum {
   readonly #leader: ReturnType<typeof leaderPart> | undefined;
   readonly #rnode: Rnode | undefined;
   readonly #memoir: Memoir;
+  readonly #revocations: Revocations;
   readonly #bootId: string;
   readonly #startedAtMs: number;
   #servers: RunningServer[] = [];
@@ -94,6 +96,10 @@ export class Fulcrum {
     this.#bootId = Buffer.from(ports.random.bytes(8)).toString("hex");
     const { clock, log } = ports;
     this.#memoir = new Memoir({ ledger, blobs, clock, log, who, bootId: this.#bootId });
+    // The authority's own list; elsewhere what the leader says of it.
+    this.#revocations =
+      authority?.revocations ??
+      new Revocations(ports, `${options.directory}/${options.identity.member.cluster}`, options.identity.authority);
     this.#leader = authority && leaderPart({ ...options, authority });
     this.#health = new HealthBoard(this.#services().map(({ service }) => service.fullName));
     this.#rnode = options.worker && this.#makeRnode(options.worker);
@@ -101,8 +107,8 @@ export class Fulcrum {
 
   /** Answers calls from now on, and works; ready when its own rnode is welcome, where it has one. */
   async start(): Promise<void> {
-    const { identity, authority, listen, insecureListen, ports } = this.#options;
-    const revocations = authority?.revocations ?? { isRevoked: () => false };
+    const { identity, listen, insecureListen, ports } = this.#options;
+    const revocations = this.#revocations;
     const gate = { table: ROLE_TABLE, authority: identity.authority, revocations, clock: ports.clock };
     const reflected = this.#reflected(this.#services());
     const onFailure = (error: unknown, method: string) =>
@@ -217,6 +223,7 @@ export class Fulcrum {
       memoir: this.#memoir,
       ledgerOrigin: ledger.origin,
       journal: new LeaseJournal(files, `${this.#options.directory}/leases`),
+      revocations: this.#revocations,
       clock,
       random,
       log,

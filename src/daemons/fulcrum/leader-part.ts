@@ -59,6 +59,7 @@ export function leaderPart(options: FulcrumOptions & { readonly authority: Autho
     blobs,
     results,
     trust,
+    revocations: authority.revocations,
     ledgerOrigin: ledger.origin,
     version,
     defaultImage,

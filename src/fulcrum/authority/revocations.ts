@@ -1,5 +1,5 @@
 import { verify } from "node:crypto";
-import { type CanonicalValue, canonicalJson, parseCanonicalJson, sha256 } from "../../base/index.ts";
+import { type CanonicalValue, canonicalJson, invariant, parseCanonicalJson, sha256 } from "../../base/index.ts";
 import {
   type AuthorityCertificate,
   createPrivateFile,
@@ -20,6 +20,8 @@ export interface Revocation {
   readonly member: string;
   readonly reason: string;
   readonly atMs: number;
+  /** Of its document. */
+  readonly hash: string;
 }
 
 /**
@@ -31,16 +33,17 @@ export class Revocations {
   readonly #ports: { readonly files: FileTree; readonly clock: Clock; readonly random: Random };
   readonly #directory: string;
   readonly #authority: AuthorityCertificate;
-  readonly #sign: (body: CanonicalValue) => string;
+  readonly #sign: ((body: CanonicalValue) => string) | undefined;
   readonly #list: Revocation[] = [];
   readonly #enrolments = new Set<string>();
   #last = "";
 
+  /** @param sign Of the authority itself; without it the list grows by `take` alone. */
   constructor(
     ports: { readonly files: FileTree; readonly clock: Clock; readonly random: Random },
     directory: string,
     authority: AuthorityCertificate,
-    sign: (body: CanonicalValue) => string,
+    sign?: (body: CanonicalValue) => string,
   ) {
     this.#ports = ports;
     this.#directory = `${directory}/revoked`;
@@ -60,9 +63,39 @@ export class Revocations {
     return this.#list;
   }
 
+  /** How many there are, and those after the first `from` as they stand on the disk. @throws {FarmError} as `isRevoked`. */
+  documents(from: number): { readonly count: number; readonly documents: readonly Uint8Array[] } {
+    this.#catchUp();
+    const { files } = this.#ports;
+    const documents = this.#list.slice(from).map(({ number }) => readPrivateFile(files, this.#path(number)));
+    return { count: this.#list.length, documents };
+  }
+
+  /**
+   * Takes over what the authority's own list goes on with, by the wire; what is there already is passed over. Durable when
+   * it returns.
+   *
+   * @throws {FarmError} `FARM_REVOCATIONS_TAMPERED` for one that does not follow, or that the authority did not sign;
+   *   those before it stay.
+   */
+  take(documents: readonly Uint8Array[]): void {
+    const { files, random } = this.#ports;
+    this.#catchUp();
+    makePrivateDirectory(files, this.#directory);
+    for (const bytes of documents) {
+      const number = this.#list.length + 1;
+      if (this.#list.some(({ hash }) => hash === sha256(bytes))) continue;
+      this.#read(Buffer.from(bytes), number, `revocation ${number}`, "it is not taken");
+      createPrivateFile(files, random, this.#path(number), Buffer.from(bytes));
+      this.#catchUp();
+    }
+  }
+
   /** Ends a membership; one that is over stays as it is. Durable when it returns. */
   revoke(member: Member, enrolment: string, reason: string): Revocation {
     const { files, clock, random } = this.#ports;
+    const sign = this.#sign;
+    invariant(sign !== undefined, "only the authority revokes");
     makePrivateDirectory(files, this.#directory);
     for (;;) {
       this.#catchUp();
@@ -80,7 +113,7 @@ export class Revocations {
         v: 1,
       };
       // Another process may take the number meanwhile; then this one takes the next.
-      createPrivateFile(files, random, this.#path(number), canonicalJson({ body, sig: this.#sign(body) }));
+      createPrivateFile(files, random, this.#path(number), canonicalJson({ body, sig: sign(body) }));
     }
   }
 
@@ -93,15 +126,13 @@ export class Revocations {
       const revocation = this.#read(bytes, number, path);
       this.#list.push(revocation);
       this.#enrolments.add(revocation.enrolment);
-      this.#last = sha256(bytes);
+      this.#last = revocation.hash;
     }
   }
 
-  #read(bytes: Buffer, number: number, path: string): Revocation {
+  #read(bytes: Buffer, number: number, path: string, until = "nobody is let in until it is put right"): Revocation {
     const tampered = (because: string, cause?: unknown) =>
-      new FarmError("FARM_REVOCATIONS_TAMPERED", `${path} ${because}; nobody is let in until it is put right`, {
-        cause,
-      });
+      new FarmError("FARM_REVOCATIONS_TAMPERED", `${path} ${because}; ${until}`, { cause });
     let body: { [name: string]: CanonicalValue };
     let holds: boolean;
     try {
@@ -117,7 +148,7 @@ export class Revocations {
     const { enrolment, member, reason, at } = body as unknown as Record<"enrolment" | "member" | "reason", string> & {
       at: number;
     };
-    return { number, enrolment, member, reason, atMs: at };
+    return { number, enrolment, member, reason, atMs: at, hash: sha256(bytes) };
   }
 
   #path(number: number): string {

@@ -33,8 +33,10 @@ export function leaseService(executions: Executions, options: LeaderOptions): Bo
           resultBlobBytes: RESULT_BLOB_BYTES,
         };
         outgoing.send({ message: { $case: "welcome", value: welcome } });
+        const tellRevoked = revocationsFor(outgoing, hello.value.revocations);
+        tellRevoked();
         executions.connected(connection);
-        listen(connection, incoming).then(leave, leave);
+        listen(connection, incoming, tellRevoked).then(leave, leave);
         yield* outgoing;
       } finally {
         context.signal.removeEventListener("abort", leave);
@@ -43,11 +45,29 @@ export function leaseService(executions: Executions, options: LeaderOptions): Bo
     },
   });
 
+  /** Tells the rnode of memberships that are over, each once: when it comes, and then within a heartbeat. */
+  function revocationsFor(outgoing: MessageQueue<farm.LeaderMessage>, known: number): () => void {
+    let told = known;
+    return () => {
+      const { count, documents } = options.revocations?.documents(told) ?? { count: told, documents: [] };
+      told = count;
+      if (documents.length > 0)
+        outgoing.send({ message: { $case: "revoked", value: { documents: [...documents] as Buffer[] } } });
+    };
+  }
+
   /** Until the rnode says no more. */
-  async function listen(connection: Connection, incoming: AsyncIterator<farm.WorkerMessage>): Promise<void> {
+  async function listen(
+    connection: Connection,
+    incoming: AsyncIterator<farm.WorkerMessage>,
+    onBeat: () => void,
+  ): Promise<void> {
     for (let next = await incoming.next(); !next.done; next = await incoming.next()) {
       // A kind of message that this version does not know is none of its business.
-      if (next.value.message !== undefined) executions.said(connection, next.value.message);
+      const { message } = next.value;
+      if (message === undefined) continue;
+      if (message.$case === "beat") onBeat();
+      executions.said(connection, message);
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { BlobStore } from "../../cache/index.ts";
 import type { Clock, FileStreams, FileTree, Log, Random } from "../../ports/index.ts";
+import type { Revocations } from "../authority/index.ts";
 import type { LeaderConfig } from "../leader/index.ts";
 import type { ActionResults, InstanceNames } from "../services/index.ts";
 import type { BoundService } from "../wire/index.ts";
@@ -23,6 +24,8 @@ export interface LeaderOptions {
   readonly blobs: BlobStore;
   readonly results: ActionResults;
   readonly trust: RnodeTrust;
+  /** The memberships that are over, of which rnodes are told; absent: nobody says. */
+  readonly revocations?: Pick<Revocations, "documents">;
   /** Origin of the farm's ledger: what travails are for whose client names no ledger of its own. */
   readonly ledgerOrigin: string;
   readonly version: string;

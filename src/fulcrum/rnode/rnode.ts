@@ -2,6 +2,7 @@ import { BegatError, EMPTY_DIGEST, explain } from "../../base/index.ts";
 import { RpcError, statusNumber } from "../../fulcrum-client/index.ts";
 import type { Random } from "../../ports/index.ts";
 import { type farm, timestampOf } from "../../protocol/index.ts";
+import type { Revocations } from "../authority/index.ts";
 import { MessageQueue } from "../execution/message-queue.ts";
 import { HeldLease, SeenLeases } from "./held-lease.ts";
 import type { LeaseJournal } from "./lease-journal.ts";
@@ -17,6 +18,8 @@ export interface RnodeOptions extends WorkRooms {
   readonly slots: number;
   readonly hello: Pick<farm.Hello, "executor" | "hostLevel" | "imageLevel" | "anyImage">;
   readonly journal: LeaseJournal;
+  /** Whose certificates it refuses itself; the leader says which those are. */
+  readonly revocations: Pick<Revocations, "documents" | "take">;
   readonly random: Random;
   /** A connection of its own each time: what is broken without a word is not used again. */
   readonly connect: () => Promise<LeaderConnection>;
@@ -203,7 +206,7 @@ export class Rnode {
   }
 
   #hello(): farm.Hello {
-    const { name, bootId, slots, placing, version, hello } = this.#options;
+    const { name, bootId, slots, placing, version, hello, revocations } = this.#options;
     return {
       ...hello,
       name,
@@ -213,6 +216,7 @@ export class Rnode {
       version,
       held: [...this.#held.values()].map((lease) => lease.held()),
       images: placing.offered(),
+      revocations: revocations.documents(Number.MAX_SAFE_INTEGER).count,
     };
   }
 
@@ -264,6 +268,9 @@ export class Rnode {
       case "acknowledged":
         this.#acknowledged(message.value.leaseId);
         break;
+      case "revoked":
+        this.#revoked(message.value.documents);
+        break;
       case "renewed":
         this.#answered(message.value.sequence);
         for (const id of message.value.leases) {
@@ -271,6 +278,17 @@ export class Rnode {
           if (lease !== undefined) this.#renew(lease, message.value.sequence);
         }
         break;
+    }
+  }
+
+  #revoked(documents: readonly Uint8Array[]): void {
+    const { revocations, log } = this.#options;
+    try {
+      revocations.take(documents);
+      log.info("memberships are over", { count: documents.length });
+    } catch (error) {
+      if (!(error instanceof BegatError)) throw error;
+      log.warn("what the leader says of memberships that are over cannot be taken", { because: explain(error) });
     }
   }
 

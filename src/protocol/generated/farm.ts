@@ -83,6 +83,8 @@ export interface Hello {
   images: string[];
   /** Any other image too: it fetches what it needs. */
   anyImage: boolean;
+  /** Revocations it has, so that it is told those that follow. */
+  revocations: number;
 }
 
 export interface Hello_LabelsEntry {
@@ -178,7 +180,14 @@ export interface LeaderMessage {
     | { $case: "cancel"; value: Cancel }
     | { $case: "acknowledged"; value: Acknowledged }
     | { $case: "renewed"; value: Renewed }
+    | { $case: "revoked"; value: Revoked }
     | undefined;
+}
+
+/** Memberships that are over, so that an rnode refuses them too: after Welcome and with the answer to a Beat. */
+export interface Revoked {
+  /** As the leader has them (docs/formats.md, "Revocations"), in their order. */
+  documents: Uint8Array[];
 }
 
 export interface Welcome {
@@ -1024,6 +1033,7 @@ function createBaseHello(): Hello {
     held: [],
     images: [],
     anyImage: false,
+    revocations: 0,
   };
 }
 
@@ -1061,6 +1071,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.anyImage !== false) {
       writer.uint32(88).bool(message.anyImage);
+    }
+    if (message.revocations !== 0) {
+      writer.uint32(96).int64(message.revocations);
     }
     return writer;
   },
@@ -1169,6 +1182,14 @@ export const Hello: MessageFns<Hello> = {
             message.anyImage = reader.bool();
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.revocations = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1205,6 +1226,7 @@ export const Hello: MessageFns<Hello> = {
     message.held = object.held?.map((e) => HeldLease.fromPartial(e)) || [];
     message.images = object.images?.map((e) => e) || [];
     message.anyImage = object.anyImage ?? false;
+    message.revocations = object.revocations ?? 0;
     return message;
   },
 };
@@ -2038,6 +2060,9 @@ export const LeaderMessage: MessageFns<LeaderMessage> = {
       case "renewed":
         Renewed.encode(message.message.value, writer.uint32(42).fork()).join();
         break;
+      case "revoked":
+        Revoked.encode(message.message.value, writer.uint32(50).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2095,6 +2120,14 @@ export const LeaderMessage: MessageFns<LeaderMessage> = {
             message.message = { $case: "renewed", value: Renewed.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.message = { $case: "revoked", value: Revoked.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2143,7 +2176,68 @@ export const LeaderMessage: MessageFns<LeaderMessage> = {
         }
         break;
       }
+      case "revoked": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "revoked", value: Revoked.fromPartial(object.message.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseRevoked(): Revoked {
+  return { documents: [] };
+}
+
+export const Revoked: MessageFns<Revoked> = {
+  encode(message: Revoked, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.documents) {
+      writer.uint32(10).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Revoked {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevoked();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.documents.push(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Revoked>): Revoked {
+    return Revoked.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Revoked>): Revoked {
+    const message = createBaseRevoked();
+    message.documents = object.documents?.map((e) => e) || [];
     return message;
   },
 };

@@ -233,6 +233,19 @@ test("what no rnode is made for ends with what each of them says, at once", asyn
   expect([status?.code, status?.message]).toEqual([13, "no rnode can run it: r1: other tools; r2: other tools"]);
 });
 
+test("an rnode is told of memberships that are over: those it has not heard of, then each within a heartbeat", async () => {
+  const list = ["one", "two"].map((text) => Buffer.from(text));
+  const documents = (from: number) => ({ count: list.length, documents: list.slice(from) });
+  const { rnode } = await leadingFarm({ revocations: { documents } });
+  const worker = await rnode("r1", { revocations: 1 });
+  expect((await worker.next("revoked")).documents.map(String)).toEqual(["two"]);
+  worker.beat();
+  await worker.next("renewed");
+  list.push(Buffer.from("three"));
+  worker.beat();
+  expect((await worker.next("revoked")).documents.map(String)).toEqual(["three"]);
+});
+
 test("an rnode that refuses what it was given is asked again after a while, and the chore has lost nothing", async () => {
   const { client, worker, execution, assign, endpoint } = await begun();
   let refused = assign;
