@@ -27,14 +27,21 @@ const IN_FLIGHT = 64;
 
 async function serve(directory: string): Promise<void> {
   const bulk = new NodeBulkFiles();
-  const [files, random, log] = [new NodeFileTree(), new KernelRandom(), SILENT_LOG];
+  const [files, clock, random, log] = [new NodeFileTree(), new NodeClock(), new KernelRandom(), SILENT_LOG];
   const cacheHome = `${directory}/cache`;
   const blobs = new FileBlobStore({ fs: files, bulk, processes: new NodeProcessTable(), random, cacheHome });
   const instances = { accepts: () => true };
   const trust = BELIEVED;
-  const results = new ResultStore({ files, log, directory: `${directory}/results`, trust, takesUnsigned: false });
+  const results = new ResultStore({
+    files,
+    clock,
+    log,
+    directory: `${directory}/results`,
+    trust,
+    takesUnsigned: false,
+  });
   const leader = createLeader({
-    ports: { clock: new NodeClock(), random, files, streams: new NodeFileStreams(), log },
+    ports: { clock, random, files, streams: new NodeFileStreams(), log },
     name: "leader",
     directory: `${directory}/leader`,
     instances,

@@ -17,6 +17,10 @@ export interface ServeRequest {
   readonly labels: Readonly<Record<string, string>>;
   readonly insecureListen: string | undefined;
   readonly acceptsResults: boolean;
+  /** Of a leader, after their last use; `undefined`: 30 days. */
+  readonly keepResultsMs: number | undefined;
+  /** What this machine's cache is kept to while it serves; `undefined`: to nothing. */
+  readonly maxSizeBytes: number | undefined;
   readonly statusListen: string | undefined;
 }
 

@@ -56,6 +56,18 @@ export const FULCRUM_VERBS = {
         kind: "flag",
         text: "of a leader: answer with results that clients made themselves too; nobody vouches for them",
       },
+      {
+        name: "keep-results",
+        kind: "duration",
+        value: "TIME",
+        text: "of a leader: forget results that nobody used for TIME (default 30d)",
+      },
+      {
+        name: "max-size",
+        kind: "size",
+        value: "SIZE",
+        text: "keep this machine's cache to SIZE, such as 50G, by removing what was used least recently (default: no limit)",
+      },
       address("status-listen", "show a status page and metrics there; on the loopback interface only"),
       { name: "json", kind: "flag", text: "print every event as a line of JSON: ready, error" },
       ...OPTIONS.every,

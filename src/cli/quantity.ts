@@ -4,7 +4,14 @@ export type Quantity =
   | { readonly ok: false; readonly expected: string };
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
-const TIME_UNITS: Readonly<Record<string, number>> = { "": 1000, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const TIME_UNITS: Readonly<Record<string, number>> = {
+  "": 1000,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
 
 /** Bytes: `500M`, `20G`, `1.5GiB`, `4096`. Units are powers of 1024. */
 export function parseSize(text: string): Quantity {
@@ -14,9 +21,9 @@ export function parseSize(text: string): Quantity {
   return Number.isSafeInteger(value) ? { ok: true, value } : { ok: false, expected: "a size such as 500M or 20G" };
 }
 
-/** Milliseconds: `90` and `90s` (seconds), `10m`, `1.5h`, `500ms`. */
+/** Milliseconds: `90` and `90s` (seconds), `10m`, `1.5h`, `30d`, `500ms`. */
 export function parseDuration(text: string): Quantity {
-  const found = /^(\d+(?:\.\d+)?)(ms|s|m|h|)$/.exec(text);
+  const found = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|)$/.exec(text);
   const unit = TIME_UNITS[found?.[2] ?? "?"];
   const value = Math.round(Number(found?.[1]) * (unit ?? Number.NaN));
   return Number.isSafeInteger(value) && value > 0

@@ -35,6 +35,7 @@ const same: readonly (readonly [name: string, found: unknown, expected: unknown]
   ["size too large", parseSize("99999999T").ok, false],
   ["negative size", parseSize("-1").ok, false],
   ["milliseconds", parseDuration("500ms"), { ok: true, value: 500 }],
+  ["days", parseDuration("30d"), { ok: true, value: 30 * 86_400_000 }],
   ["no unit is seconds", parseDuration("2"), { ok: true, value: 2000 }],
   ["blank in a time", parseDuration("1 h").ok, false],
   ["plain word", shellWord("begat"), "begat"],

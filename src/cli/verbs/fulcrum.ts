@@ -56,6 +56,8 @@ function serveRequest({ args, host }: Context): ServeRequest {
     labels: labelsOf(flags.texts("label"), usage),
     insecureListen: flags.text("insecure-listen"),
     acceptsResults: flags.has("accept-results"),
+    keepResultsMs: flags.number("keep-results"),
+    maxSizeBytes: flags.number("max-size"),
     statusListen: flags.text("status-listen"),
   };
 }

@@ -17,6 +17,7 @@ import { chooseExecutor } from "./choose-executor.ts";
 import { farmInit, farmJoin } from "./farm-service.ts";
 import { HostTools } from "./host-tools.ts";
 import { imageProvider } from "./images.ts";
+import { keepToSize } from "./keep-to-size.ts";
 import type { Machine } from "./machine.ts";
 import { rnodeImages } from "./rnode-images.ts";
 
@@ -50,6 +51,7 @@ export async function fulcrumServe(machine: Machine, request: ServeRequest, hook
   blobs.attachIndex((await machine.index((text) => log.info("cache", { text }))).blobs);
   const uses = new AbortController();
   void writeUses(machine, blobs, uses.signal);
+  if (request.maxSizeBytes !== undefined) void keepToSize(machine, request.maxSizeBytes, log, uses.signal);
   machine.onClose(() => {
     uses.abort();
     blobs.flush();
@@ -88,6 +90,7 @@ export async function fulcrumServe(machine: Machine, request: ServeRequest, hook
     signer: ensureSigner(fs, random, stateHome, "rnode", name),
     who: machine.who,
     acceptsResults: request.acceptsResults,
+    keepResultsMs: request.keepResultsMs,
     slots,
     // What every Linux machine may be asked for.
     labels: {

@@ -2,32 +2,14 @@ import type { Digest, Sha256 } from "../../base/index.ts";
 import type { FileBlobStore } from "../../cache/index.ts";
 import { type BringBlobs, RefusedError, type RnodeImages } from "../../fulcrum/index.ts";
 import type { ImageProvider } from "../../hermetic/index.ts";
+import { begatApart } from "./begat-apart.ts";
 import type { Machine } from "./machine.ts";
 
-/** Of what the process that unpacks says, bytes. */
-const SAID_BYTES = 64 * 1024;
-
-/**
- * Unpacks in a process of its own: thousands of files and layers read whole would keep this one from answering anybody for
- * seconds, heartbeats included, and from giving the memory back.
- */
+/** Unpacks thousands of files and layers read whole. */
 async function standApart(machine: Machine, config: Sha256, manifest: Digest, signal: AbortSignal): Promise<void> {
-  const [, program = ""] = process.argv;
-  const { stateHome, cacheHome } = machine.directories;
   const argv = ["image", "stand", config, `${manifest.hash}/${manifest.sizeBytes}`, "--json"];
-  const { exitCode, stdout, stderr } = await machine.runner.run(
-    {
-      argv: [process.execPath, program, ...argv],
-      cwd: cacheHome,
-      env: { ...machine.environment, BEGAT_STATE_HOME: stateHome, BEGAT_CACHE_HOME: cacheHome },
-      outputLimitBytes: SAID_BYTES,
-      timeoutMs: 0,
-    },
-    signal,
-  );
-  if (exitCode === 0) return;
-  const said = `${stderr.toString()}${stdout.toString()}`.trim().split("\n")[0];
-  throw new RefusedError(`image sha256:${config} cannot be made to stand here: ${said || `exit ${exitCode}`}`);
+  const { exitCode, said } = await begatApart(machine, argv, signal);
+  if (exitCode !== 0) throw new RefusedError(`image sha256:${config} cannot be made to stand here: ${said}`);
 }
 
 /** Images of this machine's cache, as a fulcrum's rnode runs recipes in them. */

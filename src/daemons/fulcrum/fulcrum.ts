@@ -54,6 +54,8 @@ export interface FulcrumOptions {
   readonly who: string;
   /** Of a leader: whether results count that clients bring and nobody signed. */
   readonly acceptsResults: boolean;
+  /** Of a leader: how long results are kept after their last use; `undefined`: 30 days. */
+  readonly keepResultsMs: number | undefined;
   /** 0: it executes nothing. */
   readonly slots: number;
   readonly labels: Readonly<Record<string, string>>;

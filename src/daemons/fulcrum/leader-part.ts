@@ -45,12 +45,16 @@ export function leaderPart(options: FulcrumOptions & { readonly authority: Autho
   const directory = `${options.cacheDirectory}/results`;
   const results = new ResultStore({
     files,
+    clock,
     log,
     directory,
     trust,
     defaultImage,
     takesUnsigned: options.acceptsResults,
+    retention: options.keepResultsMs === undefined ? undefined : { keepMs: options.keepResultsMs },
   });
+  const stopped = new AbortController();
+  void results.sweep().run((count) => log.info("results were removed", { count }), stopped.signal);
   const leader = createLeader({
     ports: { clock, files, streams, random, log },
     name,
@@ -81,7 +85,10 @@ export function leaderPart(options: FulcrumOptions & { readonly authority: Autho
     figures: () => leader.figures(),
     status: () => status({}),
     keepRenewed: (signal) => keepRenewed(identity, { renew }, { clock, log }, signal),
-    stop: () => leader.stop(),
+    stop() {
+      stopped.abort();
+      return leader.stop();
+    },
   };
 
   /** Without a wire: whoever holds the authority's key asks nobody. */

@@ -1,14 +1,16 @@
 import { type Digest, sha256 } from "../../base/index.ts";
 import { RpcError } from "../../fulcrum-client/index.ts";
-import type { FileTree, Log } from "../../ports/index.ts";
+import { type Clock, type FileTree, FileTreeError, type Log } from "../../ports/index.ts";
 import { reapi } from "../../protocol/index.ts";
 import type { ActionResults } from "../services/index.ts";
 import type { CallContext } from "../wire/index.ts";
 import { outcomeText } from "./result-intake.ts";
+import { RETENTION, ResultSweep, type Retention, USE_WRITTEN_EVERY_MS } from "./result-retention.ts";
 import type { RnodeTrust } from "./rnode-trust.ts";
 
 export interface ResultStoreOptions {
   readonly files: FileTree;
+  readonly clock: Clock;
   readonly log: Log;
   /** Of its own; may be deleted while nobody leads. */
   readonly directory: string;
@@ -17,11 +19,16 @@ export interface ResultStoreOptions {
   readonly defaultImage?: string | undefined;
   /** Whether results are kept that clients bring and nobody signed. */
   readonly takesUnsigned: boolean;
+  /** Absent: `RETENTION`. */
+  readonly retention?: Partial<Retention> | undefined;
 }
 
 interface Known {
   readonly result: reapi.ActionResult;
   readonly isRevoked: () => boolean;
+  readonly path: string;
+  /** As its file has it: once a day at most. */
+  usedMs: number;
 }
 
 /** Results that were found to hold since start; a hit costs no signature. */
@@ -45,7 +52,27 @@ export class ResultStore implements ActionResults {
     const known = this.#known.get(key) ?? this.#read(this.#fileName(key), action);
     if (known === undefined || known.isRevoked()) return undefined;
     this.#remember(key, known);
+    this.#used(known);
     return known.result;
+  }
+
+  /** Removes what has not been used for long, a part at a time. */
+  sweep(): ResultSweep {
+    const { files, clock, directory, retention } = this.#options;
+    const directories = (["signed", "unsigned"] as const).map((folder) => `${directory}/${folder}`);
+    return new ResultSweep(files, clock, directories, { ...RETENTION, ...retention });
+  }
+
+  #used(known: Known): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs - known.usedMs < USE_WRITTEN_EVERY_MS) return;
+    known.usedMs = nowMs;
+    try {
+      this.#options.files.setTimes(known.path, nowMs, nowMs);
+    } catch (error) {
+      // It was removed meanwhile: what is remembered of it is still true, and forgotten sooner.
+      if (!(error instanceof FileTreeError)) throw error;
+    }
   }
 
   async put(
@@ -83,17 +110,19 @@ export class ResultStore implements ActionResults {
     const { trust, takesUnsigned } = this.#options;
     const signed = this.#decoded(this.#path("signed", name));
     if (signed !== undefined) {
-      const belief = trust.belief(undefined, { action, context: undefined }, signed);
-      if (belief.holds && belief.isCacheable) return { result: signed, isRevoked: belief.isRevoked };
+      const belief = trust.belief(undefined, { action, context: undefined }, signed.result);
+      if (belief.holds && belief.isCacheable) return { ...signed, isRevoked: belief.isRevoked };
     }
     const unsigned = takesUnsigned ? this.#decoded(this.#path("unsigned", name)) : undefined;
-    return unsigned && { result: unsigned, isRevoked: () => false };
+    return unsigned && { ...unsigned, isRevoked: () => false };
   }
 
-  #decoded(path: string): reapi.ActionResult | undefined {
-    if (this.#options.files.lstat(path) === undefined) return undefined;
+  #decoded(path: string): Omit<Known, "isRevoked"> | undefined {
+    const stat = this.#options.files.lstat(path);
+    if (stat === undefined) return undefined;
     try {
-      return reapi.ActionResult.decode(this.#options.files.readFile(path));
+      const result = reapi.ActionResult.decode(this.#options.files.readFile(path));
+      return { result, path, usedMs: stat.mtimeMs };
     } catch {
       // Damaged, or gone since it was looked for: a miss either way.
       return undefined;

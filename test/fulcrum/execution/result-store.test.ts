@@ -8,8 +8,10 @@ import {
   type ResultStoreOptions,
 } from "../../../src/fulcrum/index.ts";
 import { reapi } from "../../../src/protocol/index.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import { MemoryFileTree } from "../../support/memory-file-tree.ts";
 
+const DAY_MS = 86_400_000;
 const action = digestOf("action");
 const CALLER = {} as CallContext;
 const result = (text: string) =>
@@ -20,11 +22,13 @@ const result = (text: string) =>
 
 function made(parts: Partial<ResultStoreOptions> = {}) {
   const warned: string[] = [];
-  const files = new MemoryFileTree();
+  const clock = new ManualClock(40 * DAY_MS);
+  const files = new MemoryFileTree(clock);
   const log = { debug() {}, info() {}, warn: (event: string) => void warned.push(event) };
-  const options = { files, log, directory: "/results", trust: BELIEVED, takesUnsigned: false, ...parts };
+  const options = { files, clock, log, directory: "/results", trust: BELIEVED, takesUnsigned: false, ...parts };
   return {
     files,
+    clock,
     warned,
     store: new ResultStore(options),
     again: (more: Partial<ResultStoreOptions> = {}) => new ResultStore({ ...options, ...more }),
@@ -97,4 +101,51 @@ test("a second result that differs replaces the first, and not silently", async 
   await store.put("", action, result("y"), undefined);
   expect(await store.get("", action)).toEqual(result("y"));
   expect(warned).toEqual(["an action has another result than before: it is not reproducible, or an rnode lies"]);
+});
+
+/** Looks at every folder once. */
+const sweepAll = (store: ResultStore): number => {
+  const sweep = store.sweep();
+  return Array.from({ length: 256 }, () => sweep.step()).reduce((sum, removed) => sum + removed, 0);
+};
+
+test("a result that nobody used for 30 days is removed, and one that was used is not", async () => {
+  const { store, again, clock } = made();
+  for (const name of ["used", "left"]) await store.put("", digestOf(name), result(name), undefined);
+  clock.tick(20 * DAY_MS);
+  expect(await store.get("", digestOf("used"))).toEqual(result("used"));
+  clock.tick(11 * DAY_MS);
+  expect(sweepAll(store)).toBe(1);
+  expect(await again().get("", digestOf("used"))).toEqual(result("used"));
+  expect(await again().get("", digestOf("left"))).toBeUndefined();
+});
+
+test("of too many results the oldest are removed", async () => {
+  // One for each first two digits of a name: of two there the newer one stays.
+  const { store, files, clock } = made({ retention: { most: 256 } });
+  for (let i = 0; i < 600; i++) {
+    clock.tick(1_000);
+    await store.put("", digestOf(`${i}`), result(`${i}`), undefined);
+  }
+  const folders = () => files.readDirectory("/results/signed").map(({ name }) => `/results/signed/${name}`);
+  const timesIn = (folder: string) =>
+    files.readDirectory(folder).map(({ name }) => files.lstat(`${folder}/${name}`)?.mtimeMs ?? 0);
+  const newest = folders().map((folder) => Math.max(...timesIn(folder)));
+  const before = folders().flatMap(timesIn).length;
+  expect(sweepAll(store)).toBe(before - folders().length);
+  expect(folders().map(timesIn)).toEqual(newest.map((time) => [time]));
+});
+
+test("results are looked at by and by, all of them within a day", async () => {
+  const { store, clock } = made({ retention: { keepMs: 1 } });
+  await store.put("", action, result("x"), undefined);
+  const stop = new AbortController();
+  let removed = 0;
+  const running = store.sweep().run((count) => {
+    removed += count;
+  }, stop.signal);
+  for (let step = 0; step < 256; step++) await clock.advance(DAY_MS / 256);
+  expect(removed).toBe(1);
+  stop.abort();
+  await running;
 });
