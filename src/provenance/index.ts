@@ -1,4 +1,5 @@
 export * from "./agreement.ts";
+export * from "./artifact-list.ts";
 export * from "./build-accounts.ts";
 export * from "./challenge.ts";
 export * from "./control/control-record.ts";

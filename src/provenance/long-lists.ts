@@ -11,7 +11,7 @@ import { type Entry, LedgerError, type ManifestBlob } from "./ledger.ts";
 import type { LedgerRecord, RecordBody } from "./record.ts";
 
 /** Longer lists are kept as manifests, so that a record stays far below its limit. */
-const INLINE_LIMIT = 64;
+export const INLINE_LIMIT = 64;
 
 /** The member of each kind that may be long. */
 const LONG_MEMBER: { readonly [kind in RecordBody["kind"]]?: string } = {

@@ -1,5 +1,6 @@
 import { BegatError, invariant } from "../base/index.ts";
 import type { Executor } from "../executor/index.ts";
+import { ChangedPaths } from "./changed-paths.ts";
 import { Checker } from "./checker.ts";
 import { CheckoutOutputs } from "./checkout-outputs.ts";
 import { ChoreActions } from "./chore-action.ts";
@@ -15,7 +16,7 @@ import { LostOutputError, lostInput } from "./lost-inputs.ts";
 import { digestAgain, unsettleUsers } from "./moved-inputs.ts";
 import type { Place } from "./place.ts";
 import { Placement } from "./placement.ts";
-import type { Plan } from "./plan.ts";
+import { FLAG, type Plan } from "./plan.ts";
 import type { Prepared } from "./prepare.ts";
 import { Progress } from "./progress.ts";
 import { ReadyQueue, upwardRanks } from "./ready-queue.ts";
@@ -42,7 +43,7 @@ export class BuildRun {
   readonly #state: CheckoutState;
   readonly #context: RunContext;
   readonly #placement: Placement;
-  readonly #changedPaths: Uint8Array;
+  readonly #changed: ChangedPaths;
   /** Outputs that a second run made otherwise: who has used the first ones rests on nothing now. */
   readonly #remade = new Set<number>();
   readonly #dirty = new Set<number>();
@@ -79,7 +80,7 @@ export class BuildRun {
     this.#plan = plan;
     this.#state = prepared.state;
     this.statuses = new ChoreStatuses(plan, selection);
-    this.#changedPaths = new Uint8Array(plan.pathCount);
+    this.#changed = new ChangedPaths(plan);
     this.#released = new Uint8Array(plan.choreCount).fill(1);
     const read: ConstructorParameters<typeof ChoreActions>[4] = (digest) =>
       rooms.blobs.has(digest) ? rooms.blobs.read(digest) : recorder.opened?.ledger.manifest(digest.hash);
@@ -130,7 +131,7 @@ export class BuildRun {
    * the rest of the plan, which would otherwise never hear of the change.
    */
   noteChanged(sources: ReadonlySet<number>): void {
-    for (const path of sources) this.#changedPaths[path] = 1;
+    for (const path of sources) this.#changed.add(path);
     if (sources.size > 0) this.#unsettle(() => true);
   }
 
@@ -144,22 +145,23 @@ export class BuildRun {
 
   #unsettle(among: (chore: number) => boolean): void {
     for (let chore = 0; chore < this.#plan.choreCount; chore++) {
-      if (this.#state.settled[chore] && among(chore) && this.#hasChangedInput(chore)) this.#state.settled[chore] = 0;
+      if (this.#state.settled[chore] && among(chore) && this.#changed.touch(chore)) this.#state.settled[chore] = 0;
     }
   }
 
   /** Marks what must be looked at: chores with changed sources, without a settled result, or asked for. */
   async begin(): Promise<readonly number[]> {
     const { options, levels } = this.#context;
+    const { flags } = this.#plan.columns;
     for (let chore = 0; chore < this.#plan.choreCount; chore++) {
       if (!this.statuses.isNeeded(chore)) continue;
       if (options.force) this.#mustRun.set(chore, { reason: "forced" });
-      else if (this.#plan.has(chore, "volatile")) this.#mustRun.set(chore, { reason: "volatile" });
+      else if ((flags[chore] as number) & FLAG.volatile) this.#mustRun.set(chore, { reason: "volatile" });
       if (
-        this.#mustRun.has(chore) ||
         !this.#state.settled[chore] ||
+        this.#mustRun.has(chore) ||
         !this.#state.hasLevel(chore, requiredLevel(this.#plan, chore, levels)) ||
-        this.#hasChangedInput(chore)
+        this.#changed.touch(chore)
       ) {
         this.#dirty.add(chore);
         if (!this.#state.hasLevel(chore, requiredLevel(this.#plan, chore, levels))) this.#state.seqs[chore] = 0;
@@ -193,11 +195,6 @@ export class BuildRun {
   /** Artifacts written to the checkout. */
   get materialised(): number {
     return this.#placement.written;
-  }
-
-  #hasChangedInput(chore: number): boolean {
-    for (const entry of this.#plan.everyInputOf(chore)) if (this.#changedPaths[entry >>> 1]) return true;
-    return false;
   }
 
   /** Queues the outputs that are not in place; answers whether the store has lost one, so that its maker must run. */
@@ -254,7 +251,7 @@ export class BuildRun {
     const broken = this.statuses.brokenDependency(chore);
     if (broken !== undefined) return this.#skip(chore, broken);
     if (this.#plan.columns.fixpoint[chore]) await adoptOwnOutput(this.#context, chore);
-    const isDirty = this.#dirty.has(chore) || this.#hasChangedInput(chore);
+    const isDirty = this.#dirty.has(chore) || this.#changed.touch(chore);
     const { recorder, levels } = this.#context;
     const question = { chore, isDirty, mustRun: this.#mustRun.get(chore) };
     const minimum = requiredLevel(this.#plan, chore, levels);
@@ -314,7 +311,7 @@ export class BuildRun {
 
   #finish(chore: number, status: (typeof STATUS)["settled" | "hit" | "executed"], changed: readonly number[]): void {
     this.statuses.set(chore, status);
-    for (const path of changed) this.#changedPaths[path] = 1;
+    for (const path of changed) this.#changed.add(path);
     this.#progress.done(chore);
     this.#release(this.#waitFor.get(chore) ?? []);
     this.#waitFor.delete(chore);
@@ -468,7 +465,7 @@ export class BuildRun {
     }
     const news = `${which} changed during the build; ${this.#plan.label(chore)} uses the newer bytes`;
     if (refreshed.changed.size > 0) this.#notice("INPUT_CHANGED", news);
-    for (const path of refreshed.changed) this.#changedPaths[path] = 1;
+    for (const path of refreshed.changed) this.#changed.add(path);
     unsettleUsers(this.#context, refreshed.changed, (other) => other !== chore && this.statuses.isDone(other));
     this.#dirty.add(chore);
     this.#makeReady(chore);

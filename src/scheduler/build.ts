@@ -1,5 +1,6 @@
 import { BegatError, explain, type IsolationLevel, isAtLeast, type Sha256 } from "../base/index.ts";
 import type { ReadySource } from "../hermetic/index.ts";
+import { type ArtifactColumns, planRoot } from "../provenance/index.ts";
 import { BuildRun } from "./build-run.ts";
 import { isRepeatable } from "./checker.ts";
 import { CheckoutLock } from "./checkout-lock.ts";
@@ -9,6 +10,7 @@ import type { BuildSummary, EventListener } from "./events.ts";
 import { checkReads } from "./freshness.ts";
 import { type Levels, wishedLevels } from "./levels.ts";
 import { hasImages, MeasuredExecutor } from "./measured-executor.ts";
+import { NeededSources } from "./needed-sources.ts";
 import { type Prepared, prepare, sourcesAmong } from "./prepare.ts";
 import { Recorder } from "./recorder.ts";
 import type { BuildOptions, BuildRooms } from "./rooms.ts";
@@ -96,7 +98,8 @@ async function buildLocked(
   const id = Buffer.from(rooms.random.bytes(8)).toString("hex");
   const recorder = new Recorder(id, rooms, options, () => ({
     goal: goalOf(options),
-    keys: neededLabels(prepared, selection),
+    n: selection.neededCount,
+    root: planRootOf(prepared, selection, rooms),
   }));
   const run = new BuildRun(
     prepared,
@@ -153,7 +156,7 @@ async function conclude(
   const differing = run.checker.differing.length;
   const outcome = run.cancelled ? "cancelled" : n.fail > 0 || n.skip > 0 || differing > 0 ? "failed" : "ok";
   if (recorder.hasNews || run.materialised > 0) {
-    const artifacts = outcome === "ok" ? artifactsOf(prepared, selection) : [];
+    const artifacts = outcome === "ok" ? artifactsOf(prepared, selection) : undefined;
     // The ledger counts as failed what it has a failure of; the rest never came to run.
     const recorded = { ...n, fail: n.fail - run.unrecorded, skip: n.skip + run.unrecorded };
     await recorder.end(recorded, outcome, artifacts);
@@ -181,13 +184,9 @@ async function conclude(
   };
 }
 
-function artifactsOf({ loaded: { plan }, state }: Prepared, { wanted }: Selection): { p: string; d: Sha256 }[] {
-  const artifacts: { p: string; d: Sha256 }[] = [];
-  for (const entry of wanted) {
-    const digest = state.digest(entry >>> 1);
-    if (digest !== undefined) artifacts.push({ p: plan.path(entry >>> 1), d: digest.hash });
-  }
-  return artifacts;
+function artifactsOf({ loaded: { plan }, state }: Prepared, { wanted }: Selection): ArtifactColumns {
+  const ids = wanted.map((entry) => entry >>> 1).filter((path) => state.knows(path));
+  return { ids, paths: plan.paths, hashes: state.hashes };
 }
 
 /** begat itself failed: what did happen is still recorded and remembered, where that is possible. */
@@ -195,7 +194,7 @@ async function endQuietly(recorder: Recorder, run: BuildRun, prepared: Prepared,
   try {
     await run.checker.abandon();
     if (recorder.hasNews && recorder.failure === undefined)
-      await recorder.end(run.statuses.dispositions(), "failed", []);
+      await recorder.end(run.statuses.dispositions(), "failed", undefined);
     recorder.opened?.catchUp();
     rooms.blobs.flush();
     saveState(prepared, run, rooms);
@@ -218,10 +217,13 @@ async function recordIngested(recorder: Recorder, ingested: readonly ReadySource
 
 const goalOf = (options: BuildOptions): readonly string[] => (options.targets.length === 0 ? ["all"] : options.targets);
 
-function neededLabels({ loaded: { plan } }: Prepared, selection: Selection): string[] {
-  const labels: string[] = [];
-  for (let chore = 0; chore < plan.choreCount; chore++) if (selection.needed[chore]) labels.push(plan.label(chore));
-  return labels;
+/** The same for each build of a process that builds the same of a plan again. */
+function planRootOf({ loaded: { plan } }: Prepared, selection: Selection, rooms: BuildRooms): Sha256 {
+  const labels = function* (): Generator<string> {
+    for (let chore = 0; chore < plan.choreCount; chore++) if (selection.needed[chore]) yield plan.label(chore);
+  };
+  const work = (): Sha256 => planRoot([...labels()]);
+  return rooms.warm?.planRootOf(selection, work) ?? work();
 }
 
 /** Digests every source the targets need; what is wrong with them is reported all at once. */
@@ -233,20 +235,14 @@ async function refreshSources(
   signal: AbortSignal,
 ): Promise<Refreshed> {
   const { plan } = prepared.loaded;
-  const seen = new Uint8Array(plan.pathCount);
   const sources: { path: number; name: ReturnType<typeof plan.path>; tree: boolean; neededBy: number }[] = [];
   const suspects = rooms.warm?.suspectsOf(plan);
-  const { inputOffsets, inputs, producer } = plan.columns;
-  for (let chore = 0; chore < plan.choreCount; chore++) {
-    if (!selection.needed[chore]) continue;
-    for (let i = inputOffsets[chore] as number; i < (inputOffsets[chore + 1] as number); i++) {
-      const entry = inputs[i] as number;
-      const path = entry >>> 1;
-      if (seen[path] || (producer[path] as number) >= 0 || plan.isProperty(path)) continue;
-      seen[path] = 1;
-      if (suspects && !suspects[path] && prepared.state.isCertain(path)) continue;
-      sources.push({ path, name: plan.path(path), tree: (entry & 1) === 1, neededBy: chore });
-    }
+  const needed = rooms.warm?.sourcesOf(plan, selection) ?? new NeededSources(plan, selection);
+  for (let i = 0; i < needed.entries.length; i++) {
+    const entry = needed.entries[i] as number;
+    const path = entry >>> 1;
+    if (suspects && !suspects[path] && prepared.state.isCertain(path)) continue;
+    sources.push({ path, name: plan.path(path), tree: (entry & 1) === 1, neededBy: needed.neededBy[i] as number });
   }
   const digests = new SourceDigests(rooms.checkout, prepared.state, rooms.bulk, plan);
   let refreshed = await digests.refresh(sources);

@@ -1,11 +1,12 @@
 import type { MeasuredLevels } from "./levels.ts";
-import type { Plan } from "./plan.ts";
+import { FLAG, type Plan } from "./plan.ts";
 import type { Prepared } from "./prepare.ts";
 import type { BuildOptions, BuildRooms, ChosenExecutor } from "./rooms.ts";
 
 /** Whether any chore runs in an image: then what holds there is measured too. */
 export function hasImages(plan: Plan): boolean {
-  return plan.columns.flags.some((_, chore) => plan.has(chore, "image"));
+  for (const flags of plan.columns.flags) if (flags & FLAG.image) return true;
+  return false;
 }
 
 /**

@@ -13,7 +13,8 @@ export class Placement {
   readonly #state: CheckoutState;
   readonly #outputs: CheckoutOutputs;
   readonly #listener: EventListener;
-  readonly #wantedOf = new Map<number, number[]>();
+  /** 1 for each path that is wanted. */
+  readonly #isWanted: Uint8Array;
   readonly #waiting: number[] = [];
 
   constructor(
@@ -27,20 +28,26 @@ export class Placement {
     this.#state = state;
     this.#outputs = outputs;
     this.#listener = listener;
-    for (const entry of selection.wanted) {
-      const maker = plan.columns.producer[entry >>> 1] as number;
-      const list = this.#wantedOf.get(maker);
-      if (list) list.push(entry);
-      else this.#wantedOf.set(maker, [entry]);
-    }
+    this.#isWanted = new Uint8Array(plan.pathCount);
+    for (const entry of selection.wanted) this.#isWanted[entry >>> 1] = 1;
   }
 
   /** Chores that make something wanted; where the last build left all of it in place, what may be out of it since. */
   *makers(warm?: WarmBuild): IterableIterator<number> {
     const suspects = warm?.isWhole ? warm.suspectsOf(this.#plan) : undefined;
-    for (const [chore, entries] of this.#wantedOf) {
-      if (suspects === undefined || entries.some((entry) => suspects[entry >>> 1] === 1)) yield chore;
+    const { producer } = this.#plan.columns;
+    const isTold = new Uint8Array(this.#plan.choreCount);
+    for (let path = 0; path < this.#isWanted.length; path++) {
+      if (!this.#isWanted[path] || (suspects !== undefined && !suspects[path])) continue;
+      const maker = producer[path] as number;
+      if (isTold[maker]) continue;
+      isTold[maker] = 1;
+      yield maker;
     }
+  }
+
+  #wantedOf(chore: number): Uint32Array {
+    return this.#plan.outputsOf(chore).filter((entry) => this.#isWanted[entry >>> 1]);
   }
 
   /**
@@ -49,7 +56,7 @@ export class Placement {
    * @returns One that the store has lost, by path: then its maker must run. Else `undefined`.
    */
   async queueWhatIsMissing(chore: number): Promise<string | undefined> {
-    for (const entry of this.#wantedOf.get(chore) ?? []) {
+    for (const entry of this.#wantedOf(chore)) {
       if (await this.#outputs.isInPlace(entry)) continue;
       if (!this.#outputs.isAvailable(entry)) return this.#plan.path(entry >>> 1);
       this.#waiting.push(entry);
@@ -59,7 +66,7 @@ export class Placement {
 
   /** Queues all wanted outputs of a chore that has just run. */
   queue(chore: number): void {
-    this.#waiting.push(...(this.#wantedOf.get(chore) ?? []));
+    this.#waiting.push(...this.#wantedOf(chore));
   }
 
   /**

@@ -1,11 +1,13 @@
-import { type Digest, digestOf, type Sha256, sha256 } from "../base/index.ts";
+import { digestOf, type Sha256, sha256 } from "../base/index.ts";
 import type { RecordedOutput } from "../cache/index.ts";
 import type { DescribedAction, ExecutionResult } from "../executor/index.ts";
 import { isCacheable, pruneAction } from "../executor/index.ts";
 import { type ReadySource, sourceUri } from "../hermetic/index.ts";
 import {
   type Appended,
+  type ArtifactColumns,
   adoptTravail,
+  artifactManifest,
   type ChallengeFacts,
   choreKey,
   type Entry,
@@ -13,9 +15,9 @@ import {
   type ExecOutput,
   type Hit,
   hitsManifest,
+  INLINE_LIMIT,
   type IngestBody,
   type ManifestBlob,
-  planRoot,
   readTravail,
   sandboxFacts,
   signChallenge,
@@ -53,12 +55,20 @@ export interface ExecutionReport {
   readonly used?: readonly string[] | undefined;
 }
 
+/** What `build.begin` says of what is intended. */
+export interface PlanCommitment {
+  readonly goal: readonly string[];
+  /** How many chores, and `planRoot` of their labels. */
+  readonly n: number;
+  readonly root: Sha256;
+}
+
 /** Writes one build into the ledger: `build.begin` with its first entry, then what happens, then `build.end`. */
 export class Recorder {
   readonly build: string;
   readonly #rooms: BuildRooms;
   readonly #options: BuildOptions;
-  readonly #plan: () => { readonly goal: readonly string[]; readonly keys: readonly string[] };
+  readonly #plan: () => PlanCommitment;
   /** By the action that was asked for. */
   readonly #hits = new Map<Sha256, Hit>();
   /** What hits on other actions need to be verified. */
@@ -71,7 +81,7 @@ export class Recorder {
     build: string,
     rooms: BuildRooms,
     options: BuildOptions,
-    plan: () => { goal: readonly string[]; keys: readonly string[] },
+    plan: () => PlanCommitment,
   ) {
     this.build = build;
     this.#rooms = rooms;
@@ -99,13 +109,13 @@ export class Recorder {
     const { ledger } = await this.records();
     try {
       if (this.#begun === undefined) {
-        const { goal, keys } = this.#plan();
+        const { goal, n, root } = this.#plan();
         const begin: Entry = {
           body: {
             kind: "build.begin",
             build: this.build,
             goal,
-            plan: { n: keys.length, root: planRoot(keys) },
+            plan: { n, root },
             vars: Object.fromEntries(
               Object.entries(this.#options.overrides).map(([name, value]) => [name, value.join(" ")]),
             ),
@@ -252,7 +262,7 @@ export class Recorder {
   async end(
     n: Dispositions,
     outcome: "ok" | "failed" | "cancelled",
-    artifacts: readonly { p: string; d: Sha256 }[],
+    artifacts: ArtifactColumns | undefined,
   ): Promise<void> {
     const hits: Entry[] = [];
     if (this.#hits.size > 0) {
@@ -269,9 +279,15 @@ export class Recorder {
     begin: number,
     n: Dispositions,
     outcome: "ok" | "failed" | "cancelled",
-    artifacts: readonly { p: string; d: Sha256 }[],
+    columns: ArtifactColumns | undefined,
   ): Entry {
-    return { body: { kind: "build.end", build: this.build, begin, n: { ...n }, outcome, artifacts }, manifests: [] };
+    const manifest = columns === undefined ? undefined : artifactManifest(columns);
+    const count = columns?.ids.length ?? 0;
+    const isLong = count > INLINE_LIMIT;
+    const artifacts = manifest === undefined || isLong ? [] : (JSON.parse(manifest.bytes.toString()) as []);
+    const more = isLong && manifest !== undefined ? { more: { n: count, root: manifest.hash } } : {};
+    const body = { kind: "build.end" as const, build: this.build, begin, n: { ...n }, outcome, artifacts, ...more };
+    return { body, manifests: isLong && manifest !== undefined ? [manifest] : [] };
   }
 
   #keep(bytes: Buffer): Sha256 {
@@ -333,9 +349,4 @@ export function whyBody(decision: Decision): WhyBody {
     default:
       return { r: decision.reason, ...was };
   }
-}
-
-/** What an artifact is called in `build.end`. */
-export function artifactBody(path: string, digest: Digest): { p: string; d: Sha256 } {
-  return { p: path, d: digest.hash };
 }

@@ -1,4 +1,4 @@
-import { type Digest, type IsolationLevel, invariant, isAtLeast, type Sha256 } from "../base/index.ts";
+import { type Digest, type IsolationLevel, invariant, type Sha256 } from "../base/index.ts";
 import { STAT_NUMBERS } from "../ports/index.ts";
 import type { Checkout } from "./checkout.ts";
 import { type ColumnFile, columnOf, decodeColumnFile, encodeColumnFile, StringColumn } from "./column-file.ts";
@@ -158,7 +158,7 @@ export class CheckoutState {
   }
 
   hasLevel(chore: number, minimum: IsolationLevel): boolean {
-    return isAtLeast(LEVELS[this.levels[chore] as number] ?? "none", minimum);
+    return (this.levels[chore] as number) >= LEVELS.indexOf(minimum);
   }
 
   /** The weakest level among the settled chores that `among` marks; `undefined` where there is none. */

@@ -1,5 +1,7 @@
+import type { Sha256 } from "../base/index.ts";
 import { STAT_NUMBERS } from "../ports/index.ts";
 import { CHECKOUT, type Checkout } from "./checkout.ts";
+import { NeededSources } from "./needed-sources.ts";
 import type { Plan } from "./plan.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Selection } from "./targets.ts";
@@ -11,6 +13,8 @@ import type { Selection } from "./targets.ts";
 export class WarmBuild {
   #prepared: Prepared | undefined;
   #selection: Selection | undefined;
+  #sources: { readonly selection: Selection; readonly needed: NeededSources } | undefined;
+  #root: { readonly selection: Selection; readonly root: Sha256 } | undefined;
   /** Plan and state on the disk, as this process left them. */
   #saved: Float64Array | undefined;
   /** 1 for each path of the plan that may have changed since the last build looked at it. */
@@ -71,6 +75,19 @@ export class WarmBuild {
   /** For this plan: what was chosen of it the last time. Targets are the same in all builds of a process. */
   selectionOf(plan: Plan): Selection | undefined {
     return this.#prepared?.loaded.plan === plan ? this.#selection : undefined;
+  }
+
+  /** Found once for a selection, which is the same in all builds of a plan. */
+  sourcesOf(plan: Plan, selection: Selection): NeededSources {
+    if (this.#sources?.selection !== selection)
+      this.#sources = { selection, needed: new NeededSources(plan, selection) };
+    return this.#sources.needed;
+  }
+
+  /** Sorting and hashing the labels of a large plan takes longer than what there is to do, as a rule. */
+  planRootOf(selection: Selection, find: () => Sha256): Sha256 {
+    if (this.#root?.selection !== selection) this.#root = { selection, root: find() };
+    return this.#root.root;
   }
 
   /** `undefined`: any path may have changed. */

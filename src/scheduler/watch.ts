@@ -128,8 +128,10 @@ class Watch {
   readonly #stopListening: () => void;
   #plan: WatchedPlan | undefined;
   #reads: WatchedReads | undefined;
-  /** Places of the plan's directories that the feed told of since the last build began. */
+  /** Places of the plan's directories that the feed told of, and which nobody has looked into since. */
   #dirty = new Set<number>();
+  /** What was found changed there since the last build began. */
+  readonly #found = new Set<number>();
   /** Found while a build ran, which was cancelled for it. */
   #stale: readonly string[] = [];
   /** The feed missed something, or a directory is another one. */
@@ -170,9 +172,10 @@ class Watch {
     const checkout = this.#rooms.checkout.again();
     const rooms = { ...this.#rooms, checkout };
     const looksAtAll = this.#looksAtAll || this.#inDoubt || this.#plan === undefined;
-    if (!looksAtAll) warm.suspect(this.#plan?.suspects(this.#dirty) ?? new Uint8Array(0));
+    if (!looksAtAll) warm.suspect(this.#plan?.suspects(this.#dirty, this.#found) ?? new Uint8Array(0));
     else warm.suspectAll();
     this.#dirty = new Set();
+    this.#found.clear();
     this.#stale = [];
     this.#inDoubt = false;
     const mistaken = new Set<string>(this.#options.entries);
@@ -209,8 +212,16 @@ class Watch {
   #changed(): readonly string[] {
     const mended = this.#reads?.changed() ?? [];
     if (this.#plan === undefined) return mended;
-    const changed = [...new Set([...this.#stale, ...mended, ...this.#plan.changed(this.#dirty, this.#wasOk)])];
+    const changed = [...new Set([...this.#stale, ...mended, ...this.#look(this.#plan)])];
     return changed.length > 0 || !this.#inDoubt ? changed : ["what the watch may have missed"];
+  }
+
+  /** What changed in the directories that were told of. */
+  #look(plan: WatchedPlan): readonly string[] {
+    const changed = plan.changed(this.#dirty, this.#wasOk, (path) => this.#found.add(path));
+    // Outputs are looked at by the next build where the last one did not put all of them in place.
+    if (this.#wasOk) this.#dirty = new Set();
+    return changed;
   }
 
   /** The plan is new: its directories are watched from now on, and what changed since the build looked is found out. */
@@ -240,7 +251,8 @@ class Watch {
     while (!isOver && !signal.aborted) {
       await this.#burst(() => isOver || signal.aborted);
       if (isOver || this.#plan === undefined) continue;
-      this.#stale = this.#plan.changed(this.#dirty, false);
+      // What the build itself writes is none of it; the directories stay to be looked into.
+      this.#stale = this.#plan.changed(this.#dirty, false, (path) => this.#found.add(path));
       if (this.#stale.length > 0) stop();
     }
     this.#signal.removeEventListener("abort", stop);

@@ -83,9 +83,11 @@ export class WatchedPlan {
     return { different, isCertain };
   }
 
-  /** Paths of the plan in these directories. */
-  suspects(directories: ReadonlySet<number>): Uint8Array {
+  /** Paths of the plan in these directories, and these. */
+  suspects(directories: ReadonlySet<number>, paths: Iterable<number> = []): Uint8Array {
     const suspects = new Uint8Array(this.#kinds.length);
+    for (const path of paths) suspects[path] = 1;
+    if (directories.size === 0) return suspects;
     for (let path = 0; path < suspects.length; path++) {
       if (this.#kinds[path] !== OF_NO_INTEREST && directories.has(this.#directoryOf[path] as number))
         suspects[path] = 1;
@@ -99,11 +101,13 @@ export class WatchedPlan {
    * seen then.
    *
    * @param outputs Outputs too that do not stand there as the last build left them.
+   * @param note Told of each that is a path of the plan.
    */
-  changed(directories: ReadonlySet<number>, outputs: boolean): readonly string[] {
+  changed(directories: ReadonlySet<number>, outputs: boolean, note: (path: number) => void): readonly string[] {
     const { plan } = this.prepared.loaded;
     const { state } = this.prepared;
     const changed: string[] = [];
+    if (directories.size === 0) return changed;
     const suspects = this.suspects(directories);
     for (let path = 0; path < suspects.length; path++) {
       if (!suspects[path]) continue;
@@ -113,7 +117,9 @@ export class WatchedPlan {
           : state.is(path, "tree")
             ? !sameMembers(this.#checkout, state, path, plan.path(path))
             : this.#differs(path);
-      if (isChanged) changed.push(plan.path(path));
+      if (!isChanged) continue;
+      changed.push(plan.path(path));
+      note(path);
     }
     const places = new Set([...directories].map((number) => this.directories[number] as string));
     const reads = watchedReads(state.reads).filter((read) => places.has(directoryOf(read)));
