@@ -1,14 +1,10 @@
 // Graphs of a size that nobody builds in a benchmark: planned, and asked about when there is nothing to do.
 
-import { execFileSync } from "node:child_process";
-import { closeSync, cpSync, mkdirSync, openSync, utimesSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, utimesSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { bundleEntry } from "./bundles.mjs";
 import { Begat } from "./contestants.mjs";
 import { takeTurns } from "./samples.mjs";
-import { independent } from "./workloads.mjs";
-
-const env = { PATH: "/usr/local/bin:/usr/bin:/bin" };
+import { settleBegat } from "./settled.mjs";
 
 /** `layers` of `width` chores, each with five inputs of the layer before; a begatfile as a generator writes it. */
 function wide(folder, width, layers) {
@@ -43,16 +39,7 @@ export const graphMeasures = [
       const folder = arena.folder();
       wide(folder, width, layers);
       const begat = new Begat(arena.processes, folder, ["out"], arena.begatCommand);
-      // Any build makes a ledger, and what is remembered counts only beside the one it was made with.
-      const small = new Begat(arena.processes, arena.folder(), ["out"], arena.begatCommand);
-      independent(small.workspace, 1);
-      small.build("process");
-      cpSync(small.env.BEGAT_STATE_HOME, begat.env.BEGAT_STATE_HOME, { recursive: true });
-      const [program, ...words] = arena.begatCommand;
-      const about = JSON.parse(execFileSync(program, [...words, "version", "--json"], { env: begat.env }));
-      const ledger = join(begat.env.BEGAT_STATE_HOME, "ledger.db");
-      const entry = [...(await bundleEntry("settled-checkout")), folder, `${about.version}+${about.build}`, ledger];
-      const planned = JSON.parse(arena.processes.run(entry, { directory: folder, env }).output);
+      const planned = await settleBegat(arena, begat);
       const [idle] = takeTurns(arena.rounds(3), [
         () => {
           const { wallMs, counts } = begat.build("any");

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { takeTurns } from "./samples.mjs";
+import { LAUNCHED, settleBegat, settleNinja } from "./settled.mjs";
 import { independent, independentQuick, kibibyte } from "./workloads.mjs";
 
 /** A build that must find nothing to do. */
@@ -21,6 +22,16 @@ function nullNinja(ninja) {
     if (!measured.nothing) throw new Error(`ninja's null build did something: ${measured.output.slice(-200)}`);
     return measured;
   };
+}
+
+/** As after the first builds, for measures of what comes after those. */
+async function settle(arena, begat, ninja, chores, command) {
+  const made = await settleBegat(arena, begat, command);
+  if (made.chores !== chores) throw new Error(`there are ${made.chores} chores instead of ${chores}`);
+  if (ninja === undefined) return;
+  settleNinja(ninja);
+  const { nothing, output } = ninja.build();
+  if (!nothing) throw new Error(`ninja does not find everything done: ${output.slice(-200)}`);
 }
 
 /** The first builds, whose time is nobody's concern here. `how` is how null builds will be asked for. */
@@ -42,8 +53,9 @@ function nullMeasure(name, full, small, rounds, ratio, mostMB) {
       const count = arena.size(full, small);
       return arena.contest(
         (folder) => independentQuick(folder, count),
-        (begat, ninja, { chores }) => {
-          prepare(begat, ninja, "process", "any", chores);
+        async (begat, ninja, { chores }) => {
+          await settle(arena, begat, ninja, chores);
+          nullBegat(begat, "any")();
           const rss = [];
           const theirRss = [];
           const idle = nullBegat(begat, "any");
@@ -99,10 +111,8 @@ function engineMeasure(name, full, small, rounds, ratio, mostMB) {
       setUp();
       return arena.contest(
         (folder) => independentQuick(folder, count),
-        (begat, ninja, { chores }) => {
-          prepare(begat, ninja, "process", "any", chores);
-          // The launcher's begat is another build of it than the one that is measured otherwise, and evaluates anew.
-          begat.launch("build", "--min-isolation", "none", "--no-daemon");
+        async (begat, ninja, { chores }) => {
+          await settle(arena, begat, ninja, chores, LAUNCHED);
           try {
             begat.warm("any");
             const asked = begat.engine().answered;
@@ -147,7 +157,7 @@ const watching = {
     return arena.contest(
       (folder) => independentQuick(folder, count),
       async (begat, _ninja, { chores, leaf }) => {
-        prepare(begat, undefined, "process", "any", chores);
+        await settle(arena, begat, undefined, chores);
         const watch = begat.watch("any");
         try {
           await watch.next("watching");

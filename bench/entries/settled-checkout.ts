@@ -7,7 +7,8 @@
 
 import { dirname } from "node:path";
 import { argv, cwd, memoryUsage, resourceUsage, stdout } from "node:process";
-import { digestOf, type Sha256, type WorkspacePath } from "../../src/base/index.ts";
+import { digestOf, type WorkspacePath } from "../../src/base/index.ts";
+import { hostIdentity } from "../../src/executor/index.ts";
 import { NodeBulkFiles, NodeFileTree } from "../../src/platform/index.ts";
 import { STAT_NUMBERS } from "../../src/ports/index.ts";
 import { type BuildOptions, type BuildRooms, Checkout, prepare, selectTargets } from "../../src/scheduler/index.ts";
@@ -21,7 +22,11 @@ const rooms = {
   bulk: new NodeBulkFiles(),
   sources: { provide: none },
   images: { resolve: none },
-  hostIdentity: () => ({ image: "begat-host:bench", watched: [] }),
+  // As the builds that follow find it: another host would be a reason to execute everything.
+  hostIdentity: (tools: readonly string[]) => {
+    const { digest, watchedFiles } = hostIdentity(tools, fs);
+    return { image: `begat-host:sha256:${digest}`, watched: watchedFiles };
+  },
   sourceDirectory: (name: string) => `.begat/source/${name}`,
   sourceMarker: (name: string) => `.begat/source/${name}.json`,
 } as unknown as BuildRooms;
@@ -49,13 +54,14 @@ for (const entry of wanted) {
 const isWanted = new Uint8Array(plan.pathCount);
 for (const entry of wanted) isWanted[entry >>> 1] = 1;
 const numbers = new Float64Array(STAT_NUMBERS);
-const hash = digestOf("").hash as Sha256;
+const nothing = digestOf("");
 for (let path = 0; path < plan.pathCount; path++) {
-  const isSource = (plan.columns.producer[path] as number) < 0;
   if (plan.isProperty(path)) continue;
-  state.setDigest(path, { hash, sizeBytes: 0 }, 0);
-  if (!isSource && !isWanted[path]) continue;
-  if (!fs.statInto(checkout.absolute(plan.path(path)), numbers, 0)) throw new Error(`${plan.path(path)} is not there`);
+  const isThere = (plan.columns.producer[path] as number) < 0 || isWanted[path];
+  const full = checkout.absolute(plan.path(path));
+  state.setDigest(path, isThere ? digestOf(fs.readFile(full)) : nothing, 0);
+  if (!isThere) continue;
+  if (!fs.statInto(full, numbers, 0)) throw new Error(`${plan.path(path)} is not there`);
   state.setSignature(path, numbers, 0);
 }
 for (let chore = 0; chore < plan.choreCount; chore++) state.seqs[chore] = chore + 1;

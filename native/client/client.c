@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -98,23 +99,18 @@ static bool is_unwanted(char **arguments) {
   return ci != NULL && ci[0] != 0 && !is_off(ci);
 }
 
-/* `build` alone, to something that is no terminal: what Node would print then is known beforehand. */
-static bool is_plain_build(char **arguments) {
-  int builds = 0;
-  for (; *arguments != NULL; arguments++) {
-    if (strcmp(*arguments, "build") == 0 && builds == 0) builds++;
-    else if (strcmp(*arguments, "--no-daemon") != 0) return false;
-  }
-  return builds == 1 && !isatty(1);
-}
-
-static bool print_glance(const char *root) {
+static bool print_glance(const char *root, char **arguments) {
   char bundle[PATH_MAX];
   const char *text;
   if (snprintf(bundle, sizeof bundle, "%s/dist/begat.cjs", root) >= (int)sizeof bundle) return false;
-  if (!glance_answers(bundle, &text)) return false;
-  ssize_t length = (ssize_t)strlen(text);
-  return write(1, text, (size_t)length) == length;
+  int place = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (place >= 0 && glance_answers(bundle, arguments, isatty(1), &text)) {
+    ssize_t length = (ssize_t)strlen(text);
+    return write(1, text, (size_t)length) == length;
+  }
+  // Whoever works instead begins where this began.
+  if (place >= 0 && fchdir(place) == 0) close(place);
+  return false;
 }
 
 /* What the launcher does before it starts Node: Node 20 would read the certificates at every start, for 35 ms. */
@@ -140,8 +136,7 @@ int main(int count, char **words) {
   char node[PATH_MAX];
   bool is_current = bundle_is_current(root, node, sizeof node);
   const char *asked = "no";
-  // With an engine even a glance is too much, and who starts Node starts one.
-  if (is_current && is_unwanted(arguments) && is_plain_build(arguments) && print_glance(root)) return 0;
+  if (is_current && is_unwanted(arguments) && print_glance(root, arguments)) return 0;
   if (is_current && !is_unwanted(arguments)) {
     int engine = call_engine();
     asked = engine < 0 ? "absent" : "yes";
@@ -154,6 +149,8 @@ int main(int count, char **words) {
       signal(SIGPIPE, SIG_DFL);
     }
     if (engine >= 0) close(engine);
+    // It may not have found out yet. Where there is none, who starts Node starts one.
+    if (engine >= 0 && print_glance(root, arguments)) return 0;
   }
   // Whoever comes next need not ask again.
   setenv("BEGAT_ASKED", is_current ? asked : "stale", 1);

@@ -7,6 +7,8 @@ import type { Services, WorkspaceOptions } from "./services.ts";
 
 /** What a verb works with. It answers its exit code; what it throws is reported by `runCommand`. */
 export interface Context {
+  /** As it was typed. */
+  readonly argv: readonly string[];
   readonly args: Arguments;
   readonly host: Host;
   /** For standard output. */

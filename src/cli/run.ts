@@ -24,6 +24,7 @@ export async function runCommand(argv: readonly string[], host: Host): Promise<n
   try {
     args = parseArguments(argv);
     const context: Context = {
+      argv,
       args,
       host,
       paint: asJson ? PLAIN : palette(wantsColour(askedColour(argv), host.env, host.stdout.isTerminal)),

@@ -61,6 +61,18 @@ export interface BuildOptions extends WorkspaceOptions {
   readonly farm?: FarmChoice | undefined;
   /** Whose results are looked for besides one's own. */
   readonly cache?: CacheChoice | undefined;
+  /** How it is told that there was nothing to do, for begat-client to tell the next time; absent: that is not asked for. */
+  readonly told?: (summary: BuildSummary) => ToldAnswer | undefined;
+}
+
+export interface ToldAnswer {
+  /** Words of the command line. */
+  readonly words: readonly string[];
+  readonly isTerminal: boolean;
+  /** What is printed before and after the time that it took. */
+  readonly before: string;
+  readonly after: string;
+  readonly time: "people" | "milliseconds";
 }
 
 export interface CacheChoice {

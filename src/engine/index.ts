@@ -13,4 +13,4 @@ export {
 } from "./frames.ts";
 export { localFileSystems } from "./local-file-systems.ts";
 export { ownWorld } from "./own-world.ts";
-export { type Question, WarmAnswers } from "./warm-answers.ts";
+export { type Question, type SlowCheck, WarmAnswers } from "./warm-answers.ts";

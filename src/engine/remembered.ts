@@ -23,8 +23,11 @@ export class Remembered {
   readonly #places = new Map<number, number>();
   readonly #watched: readonly WatchedDirectory[];
   readonly #always: readonly number[];
+  /** How many reads there are in each directory. */
+  readonly #readsIn: Uint32Array;
   readonly #pending = new Set<number>();
   #inDoubt = false;
+  #doubts = 0;
 
   constructor(
     answer: UpToDate,
@@ -44,7 +47,10 @@ export class Remembered {
     for (const { path, number } of watched) this.#places.set(number, places.get(path) ?? -1);
     const told = new Set(this.#places.values());
     const always: number[] = [];
+    this.#readsIn = new Uint32Array(record.directories.length);
     for (let at = 0; at < this.#reads.count; at++) {
+      const directory = this.#reads.directory(at);
+      this.#readsIn[directory] = (this.#readsIn[directory] as number) + 1;
       if (this.#reads.flags(at) & READ.always || !told.has(this.#reads.directory(at))) always.push(at);
     }
     this.#always = always;
@@ -69,11 +75,15 @@ export class Remembered {
 
   doubt(): void {
     this.#inDoubt = true;
+    this.#doubts++;
   }
 
   /** How many reads have to be looked at again; all of them when in doubt. */
-  get isInDoubt(): boolean {
-    return this.#inDoubt;
+  get due(): number {
+    if (this.#inDoubt) return this.readCount;
+    let due = this.#always.length;
+    for (const number of this.#pending) due += this.#readsIn[this.#places.get(number) ?? -1] ?? 0;
+    return due;
   }
 
   /** Looks again where something may be different. `false`: it is, or cannot be told. */
@@ -100,6 +110,26 @@ export class Remembered {
     return true;
   }
 
+  /**
+   * Looks at everything, a little at a time: `pause` is awaited in between, and what the feed tells of meanwhile is looked
+   * at by whoever asks next. Changes up to now must have been taken note of.
+   */
+  async lookAtAll(files: FileTree, directories: WatchedDirectories, pause: () => Promise<void>): Promise<boolean> {
+    const doubts = this.#doubts;
+    // Nobody is answered from it while it is in doubt, so what comes after this is all that is left to look at then.
+    if (this.#inDoubt) this.#pending.clear();
+    for (const [i, directory] of this.#watched.entries()) {
+      if (i % AT_ONCE === 0) await pause();
+      if (!directories.stands(directory)) return false;
+    }
+    for (let at = 0; at < this.#reads.count; at++) {
+      if (at % AT_ONCE === 0) await pause();
+      if (!this.#same(files, at)) return false;
+    }
+    if (doubts === this.#doubts) this.#inDoubt = false;
+    return true;
+  }
+
   #look(files: FileTree, reads: readonly number[]): boolean {
     return reads.every((at) => this.#same(files, at));
   }
@@ -116,5 +146,8 @@ export class Remembered {
     return there ? this.#reads.holds(at, NUMBERS) : (flags & READ.missing) !== 0;
   }
 }
+
+/** Looks that take a few milliseconds together. */
+const AT_ONCE = 512;
 
 const NUMBERS = new Float64Array(STAT_NUMBERS);

@@ -1,7 +1,7 @@
 import type { ChangeFeed, Clock, FileTree } from "../ports/index.ts";
 import type { QuickAnswer, QuickRequest } from "../scheduler/index.ts";
 import { RecordingFiles } from "./recording-files.ts";
-import { Remembered } from "./remembered.ts";
+import { Remembered, type UpToDate } from "./remembered.ts";
 import { WatchedDirectories } from "./watched-directories.ts";
 
 /** Bytes of plan and state up to which a question is answered on the spot, though nothing is remembered about it. */
@@ -17,13 +17,18 @@ export interface Question {
   /** File of the ledger that the checkout rests on; absolute. */
   readonly ledger: string;
   readonly request: QuickRequest;
+  /** Under which names a build may have left word of the answer. */
+  readonly glances?: readonly string[];
 }
+
+/** The same where that takes long: `pause` is awaited between two stretches of it, so that others come to their turn. */
+export type SlowCheck = (files: FileTree, question: Question, pause: () => Promise<void>) => Promise<QuickAnswer>;
 
 /** Finds out whether there is nothing to do, from what it reads of the files and the question, and no more. */
 export type Check = (files: FileTree, question: Question) => QuickAnswer;
 
-/** Nothing is known, and finding out would take long. */
-const COLD = { upToDate: false, because: "cold" } as const;
+/** Nothing is known, or has to be looked at again, and finding out takes long. */
+const COLD = { upToDate: false, because: "warming" } as const;
 
 /**
  * Answers of a check, kept for as long as the change feed and a second look prove that it would say the same again.
@@ -34,11 +39,13 @@ export class WarmAnswers {
   readonly #clock: Clock;
   readonly #feed: ChangeFeed;
   readonly #check: Check;
+  readonly #slowCheck: SlowCheck;
   readonly #directories: WatchedDirectories;
   /** In the order of their last use. */
   readonly #remembered = new Map<string, Remembered>();
+  /** Whatever drains the feed or has directories watched does so alone; what takes long does not hold it up. */
   #turn: Promise<unknown> = Promise.resolve();
-  #isBusy = false;
+  readonly #warming = new Set<string>();
 
   constructor(
     files: FileTree,
@@ -46,7 +53,9 @@ export class WarmAnswers {
     feed: ChangeFeed,
     isLocal: (path: string, device: number) => boolean,
     check: Check,
+    slowCheck: SlowCheck = async (files, question) => check(files, question),
   ) {
+    this.#slowCheck = slowCheck;
     this.#check = check;
     this.#files = files;
     this.#clock = clock;
@@ -66,89 +75,113 @@ export class WarmAnswers {
 
   /** @throws {ChangeFeedError} `FEED_ENDED` */
   ask(question: Question): Promise<QuickAnswer> {
-    const answer = this.#turn.then(() => this.#answer(question, false));
-    this.#turn = answer.catch(() => undefined);
-    return answer;
+    if (this.#warming.has(keyOf(question))) return Promise.resolve(COLD);
+    return this.#inTurn(() => this.#answer(question));
   }
 
-  /** Finds out now what "cold" left open. */
-  warm(question: Question): Promise<void> {
-    if (this.#isBusy) return Promise.resolve();
-    this.#isBusy = true;
-    const done = this.#turn.then(() => this.#answer(question, true));
-    this.#turn = done.then(
-      () => undefined,
-      () => undefined,
-    );
-    return done.then(
-      () => {
-        this.#isBusy = false;
-      },
-      () => {
-        this.#isBusy = false;
-      },
-    );
+  /** Finds out now what "warming" left open; whoever asks meanwhile is not kept waiting. */
+  async warm(question: Question): Promise<void> {
+    const key = keyOf(question);
+    if (this.#warming.has(key)) return;
+    this.#warming.add(key);
+    try {
+      const known = this.#remembered.get(key) ?? (await this.#findSlowly(key, question));
+      if (known !== undefined) await this.#lookAtAll(key, known);
+    } finally {
+      this.#warming.delete(key);
+    }
   }
 
   /**
    * Looks at everything, whatever the feed says: a name that a file was given elsewhere, after it was looked at, is a
    * way to write to it that no watch of its directory hears of.
    */
-  lookAgain(): Promise<void> {
-    const done = this.#turn.then(async () => {
-      await this.#takeChanges();
-      for (const [key, remembered] of this.#remembered) {
-        remembered.doubt();
-        if (!holds(() => remembered.stillHolds(this.#files, this.#directories))) this.#remembered.delete(key);
-      }
-    });
+  async lookAgain(): Promise<void> {
+    await this.#inTurn(() => this.#takeChanges());
+    for (const [key, remembered] of [...this.#remembered]) await this.#lookAtAll(key, remembered);
+  }
+
+  #inTurn<T>(work: () => T | Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
     this.#turn = done.catch(() => undefined);
     return done;
   }
 
-  async #answer(question: Question, mayTakeLong: boolean): Promise<QuickAnswer> {
+  async #answer(question: Question): Promise<QuickAnswer> {
     await this.#takeChanges();
     const key = keyOf(question);
     const known = this.#remembered.get(key);
     if (known?.env.every(([name, value]) => question.request.env(name) === value)) {
-      const isQuick = mayTakeLong || !known.isInDoubt || known.readCount < QUICK_READS;
-      if (!isQuick) return COLD;
+      if (known.due > QUICK_READS) {
+        known.doubt();
+        return COLD;
+      }
       this.#remembered.delete(key);
       if (holds(() => known.stillHolds(this.#files, this.#directories))) {
         this.#remembered.set(key, known);
         return known.answer;
       }
     } else this.#remembered.delete(key);
-    if (!mayTakeLong && this.#isLarge(question.root)) return COLD;
-    return this.#find(key, question);
+    if (this.#isLarge(question.root)) return COLD;
+    const { record, env, noted } = this.#recording(question);
+    const answer = this.#check(record, noted);
+    if (!answer.upToDate) return answer;
+    // To be written down by whoever may, or not certain yet.
+    if (record.isVoid) return COLD;
+    const remembered = await this.#remember(key, question, answer, record, env);
+    if (remembered?.due === 0 || (remembered && holds(() => remembered.stillHolds(this.#files, this.#directories))))
+      return answer;
+    this.#remembered.delete(key);
+    return answer;
   }
 
-  async #find(key: string, question: Question): Promise<QuickAnswer> {
-    const { root, ledger, request } = question;
+  async #findSlowly(key: string, question: Question): Promise<Remembered | undefined> {
+    const { record, env, noted } = this.#recording(question);
+    const answer = await this.#slowCheck(record, noted, pause);
+    if (!answer.upToDate || record.isVoid) return undefined;
+    return this.#inTurn(async () => {
+      const remembered = await this.#remember(key, question, answer, record, env);
+      remembered?.doubt();
+      return remembered;
+    });
+  }
+
+  async #lookAtAll(key: string, remembered: Remembered): Promise<void> {
+    const isAsBefore = await remembered.lookAtAll(this.#files, this.#directories, pause).catch(() => false);
+    if (!isAsBefore && this.#remembered.get(key) === remembered) this.#remembered.delete(key);
+  }
+
+  /** The question, and a record of all that is read to answer it. */
+  #recording(question: Question): { record: RecordingFiles; env: Map<string, string | undefined>; noted: Question } {
+    const { ledger, request } = question;
     const record = new RecordingFiles(this.#files, this.#clock.nowMs(), ledger);
     const env = new Map<string, string | undefined>();
     const noted = (name: string): string | undefined => {
       env.set(name, request.env(name));
       return env.get(name);
     };
-    const answer = this.#check(record, { ...question, request: { ...request, env: noted } });
-    if (!answer.upToDate) return answer;
-    // To be written down by whoever may, or not certain yet.
-    if (record.isVoid) return COLD;
+    return { record, env, noted: { ...question, request: { ...request, env: noted } } };
+  }
+
+  /** Keeps an answer where its directories can be watched; in doubt, where they were not watched before. */
+  async #remember(
+    key: string,
+    { root }: Question,
+    answer: UpToDate,
+    record: RecordingFiles,
+    env: ReadonlyMap<string, string | undefined>,
+  ): Promise<Remembered | undefined> {
     const { paths } = this.#directories.watchable(root, record.directories);
     const wasWatched = paths.every((path) => this.#directories.at(path) !== undefined);
-    if (!(await this.#watch(paths))) return answer;
+    if (!(await this.#watch(paths))) return undefined;
     const watched = paths.flatMap((path) => this.#directories.at(path) ?? []);
-    if (watched.length < paths.length) return answer;
+    if (watched.length < paths.length) return undefined;
     const remembered = new Remembered(answer, root, [...env], record, watched);
-    if (!wasWatched) {
-      // What happened between the first look and the watch, nobody has told.
-      remembered.doubt();
-      if (!holds(() => remembered.stillHolds(this.#files, this.#directories))) return answer;
-    }
+    // What happened between the first look and the watch, nobody has told.
+    if (!wasWatched) remembered.doubt();
     this.#remembered.set(key, remembered);
     this.#makeRoom();
-    return answer;
+    return remembered;
   }
 
   /** Where too many directories are to be watched, nothing is remembered, and begat works as without an engine. */
@@ -191,8 +224,11 @@ export class WarmAnswers {
   }
 }
 
-/** Reads that take a few milliseconds to look at. */
-const QUICK_READS = 2000;
+/** Reads that take some ten milliseconds to look at. */
+const QUICK_READS = 4000;
+
+/** Until what else came in has been seen to. */
+const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** A look that fails (no permission any more, say) proves nothing. */
 function holds(look: () => boolean): boolean {

@@ -7,7 +7,6 @@ export const CHECKOUT = {
   directory: ".begat",
   plan: ".begat/plan.bin",
   state: ".begat/state.bin",
-  glance: ".begat/glance.bin",
   lock: ".begat/lock",
   clock: ".begat/clock",
   temporary: ".begat/tmp",

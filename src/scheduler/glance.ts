@@ -1,5 +1,7 @@
+import type { IsolationLevel } from "../base/index.ts";
 import { STAT_NUMBERS } from "../ports/index.ts";
 import { CHECKOUT, type Checkout } from "./checkout.ts";
+import { GLANCE_KIND, type GlanceKind, type GlanceText, layOutGlance } from "./glance-file.ts";
 import type { Plan } from "./plan.ts";
 import { type CheckoutState, PATH } from "./state.ts";
 import type { Selection } from "./targets.ts";
@@ -19,16 +21,14 @@ export interface GlanceFacts {
   readonly bundle: string;
   /** Absolute. The ledger that the state was made with. */
   readonly ledger: string;
-  /** Every variable that may matter and how it was; absent ones too. */
+  /** Every other variable that may matter and how it was; absent ones too. */
   readonly env: readonly (readonly [name: string, value: string | undefined])[];
-  /** The line that is printed, up to the time it took. */
-  readonly text: string;
+  /** Of the variables that begatfiles asked for: what they are. */
+  variable(name: string): string | undefined;
+  readonly text: GlanceText;
+  readonly chores: number;
+  readonly level: IsolationLevel;
 }
-
-/** `inode`: nothing else of it counts. */
-const KIND = { file: 0x30, link: 0x31, absent: 0x32, inode: 0x33 } as const;
-const MAGIC = "BGG1";
-const HEAD_BYTES = 24;
 
 /**
  * The file by which begat-client can tell, without Node, that there is nothing to do (docs/formats.md, "Glance").
@@ -36,14 +36,14 @@ const HEAD_BYTES = 24;
  */
 export function encodeGlance(
   checkout: Checkout,
-  { plan, state, selection }: QuickProof,
+  { plan, state, selection, variables }: QuickProof,
   facts: GlanceFacts,
 ): Buffer | undefined {
   const names: string[] = [];
   const numbers: number[] = [];
   const own = new Float64Array(STAT_NUMBERS);
-  const add = (kind: keyof typeof KIND, path: string, signature: ArrayLike<number>): void => {
-    names.push(`${String.fromCharCode(KIND[kind])}${path}\0`);
+  const add = (kind: GlanceKind, path: string, signature: ArrayLike<number>): void => {
+    names.push(`${GLANCE_KIND[kind]}${path}\0`);
     for (let i = 0; i < STAT_NUMBERS; i++) numbers.push(signature[i] as number);
   };
   const addNow = (kind: "file" | "inode", path: string): boolean => {
@@ -83,28 +83,7 @@ export function encodeGlance(
     }
   }
   for (const entry of selection.wanted) if (!look(entry >>> 1)) return undefined;
-  return laidOut(names, numbers, facts);
-}
-
-function laidOut(names: readonly string[], numbers: readonly number[], { env, text }: GlanceFacts): Buffer | undefined {
-  const variables = env.map(([name, value]) => (value === undefined ? `${name}\0` : `${name}=${value}\0`)).join("");
-  const parts = [`${text}\0`, variables, names.join("")].map((part) => Buffer.from(part));
-  const texts = Buffer.concat(parts);
-  const start = (HEAD_BYTES + texts.length + 7) & ~7;
-  const bytes = Buffer.alloc(start + numbers.length * 8 + 8);
-  bytes.write(MAGIC, 0, "latin1");
-  for (const [i, part] of parts.entries()) bytes.writeUInt32LE(part.length, 4 + 4 * i);
-  bytes.writeUInt32LE(names.length, 16);
-  texts.copy(bytes, HEAD_BYTES);
-  for (const [i, number] of numbers.entries()) bytes.writeDoubleLE(number, start + 8 * i);
-  bytes.writeUInt32LE(checkSum(bytes, bytes.length - 8), bytes.length - 8);
-  return bytes;
-}
-
-/** FNV-1a over 32-bit words: against a file that a power failure cut or emptied, not against anybody. */
-function checkSum(bytes: Buffer, end: number): number {
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, end / 4);
-  let sum = 0x811c9dc5;
-  for (const word of words) sum = Math.imul(sum ^ word, 0x01000193);
-  return sum >>> 0;
+  const asked = variables.map((name) => [name, facts.variable(name)] as const);
+  const { env, text, chores, level } = facts;
+  return layOutGlance({ names, numbers, asked, env, text, chores, level });
 }

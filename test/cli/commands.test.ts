@@ -304,6 +304,7 @@ describe("build", () => {
     const host = new FakeHost({ build });
     expect(await runCommand([...line.split(" ").slice(0, -2), "CC=[gcc -m32]"], host)).toBe(0);
     expect(asked).toEqual({
+      told: expect.any(Function),
       directory: "/home/user/project/sub",
       begatfiles: ["x.begat"],
       overrides: { CC: ["gcc", "-m32"] },

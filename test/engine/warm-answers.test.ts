@@ -374,7 +374,7 @@ describe("an answer", () => {
     link.take();
     const now: Clock = { ...clock, nowMs: () => Date.now() };
     const young = new WarmAnswers(files, now, feed, () => true, link.check);
-    expect(await young.ask(questionOf(root))).toEqual({ upToDate: false, because: "cold" });
+    expect(await young.ask(questionOf(root))).toEqual({ upToDate: false, because: "warming" });
     const later = new WarmAnswers(files, clock, feed, () => true, link.check);
     expect((await later.ask(questionOf(root))).upToDate).toBe(true);
     expect(later.status.answers).toBe(1);
@@ -383,7 +383,7 @@ describe("an answer", () => {
   test("is found out only afterwards where that takes long", async () => {
     mkdirSync(`${root}/.begat`);
     writeFileSync(`${root}/.begat/plan.bin`, Buffer.alloc(8_000_000));
-    expect(await warm.ask(questionOf(root))).toEqual({ upToDate: false, because: "cold" });
+    expect(await warm.ask(questionOf(root))).toEqual({ upToDate: false, because: "warming" });
     await warm.warm(questionOf(root));
     expect(await ask()).toEqual({ upToDate: true, looks: 1 });
     expect(statSync(`${root}/.begat/plan.bin`).size).toBe(8_000_000);

@@ -4,7 +4,14 @@ import { afterAll, beforeEach, expect, test } from "vitest";
 import { digestOf } from "../../src/base/index.ts";
 import { NodeFileTree } from "../../src/platform/index.ts";
 import { STAT_NUMBERS } from "../../src/ports/index.ts";
-import { CHECKOUT, Checkout, encodeGlance } from "../../src/scheduler/index.ts";
+import {
+  CHECKOUT,
+  Checkout,
+  encodeGlance,
+  followGlance,
+  glancePath,
+  glanceQuestion,
+} from "../../src/scheduler/index.ts";
 import { CheckoutState, memberSignature, PATH } from "../../src/scheduler/state.ts";
 import { plannedChore, planOf } from "../support/planned-chore.ts";
 import { scratchDirectory } from "../support/scratch-directory.ts";
@@ -15,13 +22,17 @@ const asking = buildAsking();
 const root = `${scratch.path}/w`;
 const bundle = `${scratch.path}/begat.cjs`;
 const ledger = `${scratch.path}/ledger.db`;
-const glance = `${root}/${CHECKOUT.glance}`;
+const question = glanceQuestion(false, "", ["build"]);
+const glance = `${root}/${glancePath(question)}`;
 
 /** glance.c with a main of its own. */
 function buildAsking(): string | undefined {
   const main = `#include "${process.cwd()}/native/client/glance.h"
 #include <stdio.h>
-int main(int n, char **w) { const char *t; return n == 2 && glance_answers(w[1], &t) ? fputs(t, stdout) < 0 : 1; }`;
+int main(int n, char **w) {
+  const char *t;
+  return n > 2 && glance_answers(w[2], w + 3, w[1][0] == 't', &t) ? fputs(t, stdout) < 0 : 1;
+}`;
   writeFileSync(`${scratch.path}/main.c`, main);
   const words = ["-std=c11", "-O2", "-o", `${scratch.path}/ask`, `${scratch.path}/main.c`, "native/client/glance.c"];
   const built = spawnSync("cc", words, { stdio: ["ignore", "ignore", "inherit"] });
@@ -61,20 +72,29 @@ beforeEach(() => {
   const needed = Uint8Array.from([1, 1]);
   const out = Array.from({ length: plan.pathCount }, (_, path) => path).find((path) => plan.path(path) === "out");
   const selection = { needed, wanted: Uint32Array.from([(out as number) * 2]), neededCount: 2 };
-  const proof = { plan, state, selection, variables: [] } as unknown as Parameters<typeof encodeGlance>[1];
+  const proof = { plan, state, selection, variables: ["MODE"] } as unknown as Parameters<typeof encodeGlance>[1];
   const env = [
     ["HOME", "/home/u"],
     ["NO_COLOR", undefined],
-    ["MODE", "fast"],
   ] as const;
-  const bytes = encodeGlance(checkout, proof, { bundle, ledger, env, text: "nothing to do: 2 chores up to date  (" });
-  checkout.save(CHECKOUT.glance, bytes as Buffer);
+  const text = { question, before: "nothing to do: 2 chores up to date  (", after: ")\n", time: "people" } as const;
+  const facts = { bundle, ledger, env, variable: () => "fast", text, chores: 2, level: "contained" } as const;
+  checkout.save(glancePath(question), encodeGlance(checkout, proof, facts) as Buffer);
 });
 
 const ENV = { HOME: "/home/u", MODE: "fast" };
-const ask = (env: Record<string, string> = ENV, program = bundle): string | undefined => {
-  const { status, stdout } = spawnSync(asking as string, [program], { cwd: root, env, encoding: "utf8" });
+const ask = (
+  env: Record<string, string> = ENV,
+  { program = bundle, words = ["build"], to = "pipe", cwd = root } = {},
+) => {
+  const { status, stdout } = spawnSync(asking as string, [to, program, ...words], { cwd, env, encoding: "utf8" });
   return status === 0 ? stdout : undefined;
+};
+/** As the warm engine asks. */
+const follow = (env: Record<string, string | undefined> = ENV, ledgerFile = ledger) => {
+  const questions = [glanceQuestion(true, "", ["build"]), question];
+  const asker = { root, bundle, ledger: ledgerFile, questions, env: (name: string) => env[name] };
+  return followGlance(new NodeFileTree(), asker, async () => {});
 };
 const edit = (path: string, change: (bytes: Buffer) => Buffer): void => writeFileSync(path, change(readFileSync(path)));
 
@@ -111,9 +131,30 @@ it.each<[what: string, change: () => void]>([
         return bytes;
       }),
   ],
-])("Node is asked when %s", (_, change) => {
+])("Node is asked when %s", async (_, change) => {
   change();
   expect(ask()).toBeUndefined();
+  expect((await follow()).upToDate).toBe(false);
+});
+
+it("the engine comes to the same, of what it is asked for", async () => {
+  const answer = { upToDate: true, chores: 2, level: "contained", warnings: [] };
+  expect(await follow()).toEqual(answer);
+  expect(await follow({ MODE: "fast", NO_COLOR: "1" })).toEqual(answer);
+  expect(await follow({ MODE: "slow" })).toEqual({ upToDate: false, because: "$MODE changed" });
+  expect(await follow(ENV, "/another")).toEqual({ upToDate: false, because: "another ledger" });
+});
+
+it("is an answer to its own question alone", () => {
+  expect(ask(ENV, { words: ["build", "--no-daemon"] })).toBeDefined();
+  expect(ask(ENV, { words: ["build", "--", "--no-daemon"] })).toBeUndefined();
+  expect(ask(ENV, { words: [] })).toBeUndefined();
+  expect(ask(ENV, { words: ["build", ""] })).toBeUndefined();
+  expect(ask(ENV, { to: "terminal" })).toBeUndefined();
+  expect(ask(ENV, { cwd: `${root}/src` })).toBeUndefined();
+  renameSync(glance, `${root}/${glancePath(glanceQuestion(false, "src", ["build"]))}`);
+  // Under the name of another question it still is its own.
+  expect(ask(ENV, { cwd: `${root}/src` })).toBeUndefined();
 });
 
 it.each<[what: string, env: Record<string, string>]>([

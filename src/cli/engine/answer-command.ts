@@ -5,7 +5,7 @@ import type { Output } from "../output.ts";
 import { runCommand } from "../run.ts";
 import type { Services } from "../services.ts";
 import { Machine } from "../wiring/machine.ts";
-import { quickRequest, quickSummary } from "../wiring/quick-service.ts";
+import { glanceNames, quickRequest, quickSummary } from "../wiring/quick-service.ts";
 
 /** The command needs more than the engine has. */
 class Declined extends Error {}
@@ -49,7 +49,8 @@ export async function answerCommand(ask: AskOrder, warm: WarmAnswers, own: Host)
         const workspace = machine.workspace(options.directory, options.begatfiles);
         const request = quickRequest(machine, workspace, options);
         if (request === undefined) throw new Declined();
-        question = { root: workspace.root, ledger: machine.ledgerFile, request };
+        const glances = glanceNames(workspace, options, host, ask.args);
+        question = { root: workspace.root, ledger: machine.ledgerFile, request, glances };
         const answer = await warm.ask(question);
         if (!answer.upToDate) because = answer.because;
         if (!answer.upToDate) throw new Declined();
@@ -60,7 +61,7 @@ export async function answerCommand(ask: AskOrder, warm: WarmAnswers, own: Host)
   };
   const exitCode = await runCommand(ask.args, host);
   if (because === undefined && exitCode === 0) return { answer: { kind: "done", exitCode, stdout: printed } };
-  const cold = because === "cold" ? question : undefined;
+  const cold = because === "warming" ? question : undefined;
   return { ...decline(because ?? `exit code ${exitCode}`), ...(cold && { after: () => warm.warm(cold) }) };
 }
 

@@ -11,6 +11,7 @@ import { createNarrator, noticeText } from "../render/narrator.ts";
 import { createPlainRenderer } from "../render/plain.ts";
 import type { Renderer } from "../render/renderer.ts";
 import { createTerminalRenderer } from "../render/terminal.ts";
+import { toldAnswer } from "../render/told-answer.ts";
 import type { BuildOptions, FarmChoice } from "../services.ts";
 
 const PRIORITIES = ["interactive", "ci", "background"] as const;
@@ -102,6 +103,7 @@ function buildOptions(context: Context): BuildOptions {
     agreeing: agreeing(flags.text("trust")),
     farm: farmChoice(context),
     cache: cacheChoice(context),
+    told: (summary) => toldAnswer(context, summary),
     check: flags.has("check") ? (parseSample(flags.text("check") ?? "") ?? {}) : undefined,
   };
 }

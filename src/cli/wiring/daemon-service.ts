@@ -13,7 +13,7 @@ import {
   WarmAnswers,
 } from "../../engine/index.ts";
 import { NativeChangeFeed } from "../../platform/index.ts";
-import { Checkout, quickCheck } from "../../scheduler/index.ts";
+import { Checkout, followGlance, quickCheck } from "../../scheduler/index.ts";
 import type { DaemonView } from "../daemon-services.ts";
 import { bundleFile, changeFeedProgram } from "../engine/bundle-file.ts";
 import { FAILURE_FILE, spawnEngine } from "../engine/start.ts";
@@ -83,6 +83,13 @@ export async function daemonServe(machine: Machine, idleMs: number, signal: Abor
       feed,
       localFileSystems(),
       (files, { root, ledger, request }) => quickCheck(new Checkout(files, root, { ledger }), request),
+      // Plan and state of a large graph would take as long as a build to read, and all the memory there is.
+      (files, { root, ledger, request, glances }, pause) =>
+        followGlance(
+          files,
+          { root, bundle: bundleFile(), ledger, questions: glances ?? [], env: (name) => request.env(name) },
+          pause,
+        ),
     );
     const { answerCommand } = await import("../engine/answer-command.ts");
     const engine = new Engine({

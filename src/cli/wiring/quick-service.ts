@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import type { WorkspacePath } from "../../base/index.ts";
 import {
   type BuildSummary,
@@ -6,12 +5,15 @@ import {
   Checkout,
   type EventListener,
   encodeGlance,
+  glancePath,
+  glanceQuestion,
   type QuickAnswer,
   type QuickRequest,
   quickCheck,
 } from "../../scheduler/index.ts";
-import { counted } from "../quantity.ts";
-import type { BuildOptions } from "../services.ts";
+import { bundleFile } from "../engine/bundle-file.ts";
+import { glanceWords } from "../render/told-answer.ts";
+import type { BuildOptions, ToldAnswer } from "../services.ts";
 import type { Machine, Workspace } from "./machine.ts";
 
 /** What of begat decides how begatfiles are read: another build of it evaluates anew. */
@@ -59,38 +61,72 @@ export function quickSummary(
   return summary;
 }
 
-/** What `begat build` asks without more words, in a workspace's root. */
-function isPlain(request: QuickRequest, options: BuildOptions, { host }: Machine): boolean {
-  const isBare = request.targets.length === 0 && Object.keys(request.overrides).length === 0 && !request.everyOutput;
-  const isUsual = request.minIsolation === undefined && options.begatfiles.length === 0 && !options.verbose;
-  return isBare && isUsual && request.directory === "" && host.cwd === process.cwd();
+/** Names of the glances that may have been left to this command; whom they are printed for does not count. */
+export function glanceNames(
+  { directory }: Workspace,
+  options: BuildOptions,
+  { cwd }: Pick<Machine["host"], "cwd">,
+  argv: readonly string[],
+): readonly string[] {
+  if (options.directory !== cwd || options.begatfiles.length > 0) return [];
+  return [false, true].map((isTerminal) => glanceQuestion(isTerminal, directory, glanceWords(argv)));
 }
 
-/** Leaves word for begat-client, unless there is one that came after everything it speaks of. */
+/** Glances that are left side by side, one for each way of asking; each is as large as what it speaks of. */
+const MOST_GLANCES = 4;
+
+/** Leaves word for begat-client and the warm engine, unless there is one that came after everything it speaks of. */
 function saveGlance(
   machine: Machine,
+  workspace: Workspace,
   checkout: Checkout,
-  { chores, proof }: Extract<QuickAnswer, { upToDate: true }>,
+  { chores, level, proof }: Extract<QuickAnswer, { upToDate: true }>,
+  { words, isTerminal, ...told }: ToldAnswer,
 ): void {
-  const bundle = fileURLToPath(new URL("begat.cjs", import.meta.url));
+  const question = glanceQuestion(isTerminal, workspace.directory, words);
+  const path = glancePath(question);
+  const bundle = bundleFile();
   const changedMs = (path: string): number => machine.fs.stat(path)?.mtimeMs ?? 0;
-  const written = changedMs(CHECKOUT.glance);
-  if (written > changedMs(CHECKOUT.state) && written > changedMs(bundle)) return;
+  const neededMs = Math.max(changedMs(CHECKOUT.state), changedMs(bundle));
+  if (changedMs(path) > neededMs) return;
   const { env } = machine.host;
   const names = new Set(WATCHED_VARIABLES);
   for (const name of Object.keys(env)) if (name.startsWith("BEGAT_") && name !== CERTIFICATES) names.add(name);
-  for (const name of proof?.variables ?? []) names.add(name);
-  const text = `nothing to do: ${counted(chores, "chore")} up to date  (`;
   const variables = [...names].map((name) => [name, env[name]] as const);
-  const facts = { bundle, ledger: machine.ledgerFile, env: variables, text };
+  const text = { question, ...told };
+  const variable = (name: string) => env[name];
+  const facts = { bundle, ledger: machine.ledgerFile, env: variables, variable, text, chores, level };
   const bytes = chores === 0 || proof === undefined ? undefined : encodeGlance(checkout, proof, facts);
-  if (bytes !== undefined) checkout.save(CHECKOUT.glance, bytes);
+  if (bytes === undefined) return;
+  removeGlances(machine, neededMs);
+  checkout.save(path, bytes);
+}
+
+/** Those that nobody believes any more, and the oldest of too many. */
+function removeGlances({ fs }: Machine, neededMs: number): void {
+  const found = fs
+    .readDirectory(CHECKOUT.directory)
+    .filter(({ name }) => name.startsWith("glance"))
+    .map(({ name }) => ({ path: `${CHECKOUT.directory}/${name}`, ms: 0 }))
+    .map(({ path }) => ({ path, ms: fs.stat(path)?.mtimeMs ?? 0 }))
+    .sort((a, b) => b.ms - a.ms);
+  found.forEach(({ path, ms }, i) => {
+    if (ms < neededMs || i >= MOST_GLANCES - 1) fs.remove(path);
+  });
 }
 
 /** Set on the way to Node, and of no account where nothing is fetched. */
 const CERTIFICATES = "BEGAT_EXTRA_CA_CERTS";
 /** Where begat keeps things, what it looks like, and what Node does before begat is asked. */
-const WATCHED_VARIABLES = ["HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "FORCE_COLOR", "NO_COLOR", "NODE_OPTIONS"];
+const WATCHED_VARIABLES = [
+  "HOME",
+  "XDG_STATE_HOME",
+  "XDG_CACHE_HOME",
+  "FORCE_COLOR",
+  "NO_COLOR",
+  "TERM",
+  "NODE_OPTIONS",
+];
 
 /** Nothing to do, and known by stats alone; `undefined` where a build must look properly. */
 export function quickly(
@@ -102,11 +138,14 @@ export function quickly(
   const started = machine.clock.monotonicMs();
   const request = quickRequest(machine, workspace, options);
   if (request === undefined) return undefined;
+  const isFoundFromHere = options.directory === process.cwd();
   // Paths from the working directory are half as long, and every stat is the quicker for it.
   process.chdir(workspace.root);
   const checkout = new Checkout(machine.fs, "", { ledger: machine.ledgerFile });
   const answer = quickCheck(checkout, request);
   if (!answer.upToDate) return undefined;
-  if (isPlain(request, options, machine) && answer.warnings.length === 0) saveGlance(machine, checkout, answer);
-  return quickSummary(answer, listener, machine.clock.monotonicMs() - started);
+  const summary = quickSummary(answer, listener, machine.clock.monotonicMs() - started);
+  const told = isFoundFromHere && answer.warnings.length === 0 ? options.told?.(summary) : undefined;
+  if (told !== undefined) saveGlance(machine, workspace, checkout, answer, told);
+  return summary;
 }
