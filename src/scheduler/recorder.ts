@@ -77,12 +77,7 @@ export class Recorder {
   #begun: Promise<readonly Appended[]> | undefined;
   #failure: unknown;
 
-  constructor(
-    build: string,
-    rooms: BuildRooms,
-    options: BuildOptions,
-    plan: () => PlanCommitment,
-  ) {
+  constructor(build: string, rooms: BuildRooms, options: BuildOptions, plan: () => PlanCommitment) {
     this.build = build;
     this.#rooms = rooms;
     this.#options = options;
