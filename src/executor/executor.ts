@@ -225,6 +225,8 @@ export type ExecutorErrorCode =
   | "EXECUTOR_GONE"
   /** does not take this action, or could not execute it; */
   | "EXECUTOR_REFUSED"
+  /** was told by somebody there to end it; */
+  | "EXECUTOR_ENDED"
   /** gave a result that it does not prove. */
   | "EXECUTOR_UNTRUSTED";
 

@@ -328,6 +328,14 @@ describe("the live view's layout", () => {
     expect(text(waiting, 3000, 80, 24)).toEqual(["waiting for the build of process 12  3.0s"]);
     const fetching = state([[0, { type: "fetching", name: "lua", what: "deb-src lua5.4" }]]);
     expect(text(fetching, 3000, 80, 24)).toEqual(["  3.0s  fetching lua  deb-src lua5.4", "fetching  3.0s"]);
+    const made = state([
+      [0, { type: "fetching", name: "gcc", what: "to choose from" }],
+      [0, begin(2)],
+      [0, start(0, "image(gcc)")],
+      [1, { type: "fetching", name: "gcc", what: "62 packages" }],
+      [2, { type: "chore-cached", chore: chore(0, "image(gcc)"), seq: 1, decision: { reason: "cached", seq: 1 } }],
+    ]);
+    expect(text(made, 3000, 80, 24)).toEqual(["[1/2]  3.0s, 1 cached"]);
     fetching.cancel();
     expect(text(fetching, 3000, 80, 24).at(-1)).toBe("fetching cancelling  3.0s");
     const finished = state([

@@ -94,7 +94,8 @@ test("shows an operator what runs where and why, and ends it for her", async () 
   const described = await own.begat(["farm", "describe", name]);
   expect(described.stdout).toMatch(/placed on rnode worker-\d: /);
   expect((await own.begat(["farm", "kill", name, "--reason", "it sleeps"])).stdout).toBe(`ended ${name}\n`);
-  expect((await asked.response).status).toMatchObject({ code: statusNumber("CANCELLED"), message: "it sleeps" });
+  const message = "ended by an operator: it sleeps";
+  expect((await asked.response).status).toMatchObject({ code: statusNumber("CANCELLED"), message });
   const refused = await leaderHome.workspace().begat(["farm", "kill", name]);
   expect([refused.status === 0, refused.stderr.includes("is no operator of a farm")]).toEqual([false, true]);
 });

@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { callMetadata, farmWords, metadataOf, type PriorityClass } from "../../src/fulcrum-client/remote/remote-request.ts";
+import {
+  callMetadata,
+  farmWords,
+  metadataOf,
+  type PriorityClass,
+} from "../../src/fulcrum-client/remote/remote-request.ts";
 import { decodeEntry, EXECUTION_HINTS_KEY, REQUEST_METADATA_KEY } from "../../src/fulcrum-client/wire/index.ts";
 import { farm, millisecondsOf } from "../../src/protocol/index.ts";
 import { executionRequest } from "../support/execution-request.ts";

@@ -238,6 +238,17 @@ describe("a build with a farm", () => {
     booksHold(memory);
   });
 
+  test("fails what an operator ended there, and runs it nowhere else", async () => {
+    const memory = builds();
+    const farm = new TestFarm(memory);
+    farm.end = spoil("EXECUTOR_ENDED");
+    const { summary, events } = await memory.build({ jobs: 0, keepGoing: true, rooms: { farm: async () => farm } });
+    expect([summary.outcome, summary.executed, farm.asked.length]).toEqual(["failed", 0, 8]);
+    const [failed] = events.filter((event) => event.type === "chore-failed");
+    expect(failed?.failure).toMatchObject({ verdict: "executor-error", detail: "the test says so" });
+    booksHold(memory);
+  });
+
   test("goes on here when the farm is gone in the middle, and says so once", async () => {
     const memory = builds();
     const farm = new TestFarm(memory);

@@ -45,6 +45,8 @@ export class LiveState {
         return;
       case "build-started":
         this.#waitingFor = undefined;
+        // What was fetched to make the plan.
+        this.#fetching.clear();
         return;
       case "fetching":
         this.#fetching.set(event.name, { what: oneLine(event.what), startedMs: nowMs });
@@ -63,15 +65,22 @@ export class LiveState {
       case "chore-finished":
       case "chore-cached":
       case "chore-skipped":
-        this.#running.delete(event.chore.index);
+        this.#ended(event.chore);
         return;
       case "chore-failed":
-        this.#running.delete(event.failure.chore.index);
+        this.#ended(event.failure.chore);
         return;
       case "progress":
         this.#remaining = event.remainingMs === undefined ? undefined : { ms: event.remainingMs, atMs: nowMs };
         return;
     }
+  }
+
+  #ended({ index, label }: { readonly index: number; readonly label: string }): void {
+    this.#running.delete(index);
+    // An image's packages are fetched while it is made, and nobody says when that is done.
+    const [, image] = /^image\((.+)\)$/.exec(label) ?? [];
+    if (image !== undefined) this.#fetching.delete(image);
   }
 
   cancel(): void {

@@ -16,6 +16,8 @@ export interface ExecutionCallOptions {
   readonly signal: AbortSignal;
   /** With each change of the stage (`QUEUED`, `EXECUTING`). */
   readonly onStage?: (stage: number) => void;
+  /** With the operation that is given up because of the signal. */
+  readonly onLeft?: (name: string) => void;
 }
 
 const RESPONSE = "build.bazel.remote.execution.v2.ExecuteResponse";
@@ -28,7 +30,7 @@ const METADATA = "build.bazel.remote.execution.v2.ExecuteOperationMetadata";
  * @throws {RpcError} when the server refuses, or does not answer for as long as the policy goes.
  */
 export async function callExecution(options: ExecutionCallOptions): Promise<reapi.ExecuteResponse> {
-  const { channel, ask, clock, random, retry, signal, onStage } = options;
+  const { channel, ask, clock, random, retry, signal, onStage, onLeft } = options;
   const client = channel.client(reapi.ExecutionDefinition);
   let name: string | undefined;
   let stage = 0;
@@ -49,6 +51,7 @@ export async function callExecution(options: ExecutionCallOptions): Promise<reap
       if (response !== undefined) return response;
       throw new RpcError("UNAVAILABLE", `the stream of ${name ?? "an execution"} ended before the execution did`);
     } catch (error) {
+      if (signal.aborted && name !== undefined) onLeft?.(name);
       signal.throwIfAborted();
       // How a stream ends that has given its answer matters to nobody.
       if (response !== undefined) return response;

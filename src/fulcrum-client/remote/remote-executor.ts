@@ -47,6 +47,8 @@ export interface RemoteExecutorOptions {
 /** Nine seconds at most: a leader that was restarted is back by then, and one that is gone holds nobody up for longer. */
 const PATIENCE: RetryPolicy = { attempts: 7, firstDelayMs: 200, maxDelayMs: 3_000 };
 const ABILITIES_TIMEOUT_MS = 20_000;
+/** An end is not worth waiting for longer. */
+const LEAVE_TIMEOUT_MS = 2_000;
 /** How often inputs that were evicted between their coming and their use are brought again. */
 const MOST_EVICTIONS = 5;
 /** Of blobs that a farm is not asked about but sent with the execution, bytes. */
@@ -59,6 +61,7 @@ export class RemoteExecutor implements Executor {
   readonly #options: RemoteExecutorOptions;
   readonly #places: Places;
   readonly #closing = new AbortController();
+  readonly #leaving = new Set<Promise<unknown>>();
   #probed: Promise<Capabilities> | undefined;
   /** Whether the endpoint is asked by `radix.farm.v1.Chores`: until it says that it does not know that. */
   #takesChores: boolean;
@@ -98,6 +101,15 @@ export class RemoteExecutor implements Executor {
 
   async close(): Promise<void> {
     this.#closing.abort();
+    await Promise.allSettled(this.#leaving);
+  }
+
+  /** Without that word the farm would keep it for a while, for a client that may come back. */
+  #left(name: string): void {
+    const control = this.#options.endpoint.channel.client(farm.ControlDefinition);
+    const leaving = control.leave({ name }, { timeoutMs: LEAVE_TIMEOUT_MS }).catch(() => {});
+    this.#leaving.add(leaving);
+    void leaving.then(() => this.#leaving.delete(leaving));
   }
 
   async execute(request: ExecutionRequest, options: ExecutionOptions): Promise<ExecutionResult> {
@@ -170,7 +182,10 @@ export class RemoteExecutor implements Executor {
     });
     const metadata = metadataOf(request, purpose);
     const words = check && farmWords(request, purpose, image, priority);
-    const calls = { channel, clock, random, retry, signal };
+    const onLeft = (name: string) => {
+      if (check !== undefined) this.#left(name);
+    };
+    const calls = { channel, clock, random, retry, signal, onLeft };
     let response: reapi.ExecuteResponse;
     if (this.#takesChores && words !== undefined) {
       const chores = channel.client(farm.ChoresDefinition);
@@ -215,7 +230,8 @@ export class RemoteExecutor implements Executor {
       uploads.forget(missing.map(({ subject }) => hashIn(subject)).filter((hash) => hash !== undefined));
       return { again: "as it is", because: text };
     }
-    throw new ExecutorError("EXECUTOR_REFUSED", `${endpoint.name}: ${text}`);
+    const isEnded = status.code === statusNumber("CANCELLED");
+    throw new ExecutorError(isEnded ? "EXECUTOR_ENDED" : "EXECUTOR_REFUSED", `${endpoint.name}: ${text}`);
   }
 
   #failure(request: ExecutionRequest, error: unknown, signal: AbortSignal): unknown {

@@ -27,6 +27,8 @@ const SERVICES: Readonly<Record<string, Readonly<Record<string, Allowed>>>> = {
     List: ["client", "auditor", "operator"],
     Describe: ["client", "auditor", "operator"],
     Kill: ["operator"],
+    // Ends only what nobody waits for: whose it is need not be asked.
+    Leave: EXECUTES,
   },
   [`${REAPI}.Capabilities`]: { GetCapabilities: MEMBERS },
   [`${REAPI}.ContentAddressableStorage`]: {

@@ -48,10 +48,13 @@ function failureStatus(answer: Exclude<Answer, { kind: "result" }>, killed: stri
     case "failed":
       // Not UNAVAILABLE: clients would try that again for ever.
       return { code: statusNumber("INTERNAL"), message: answer.text, details: [] };
-    case "cancelled": {
-      const message = killed ?? (answer.because === "asked" ? "it was cancelled" : "nobody waited for it any more");
-      return { code: statusNumber("CANCELLED"), message, details: [] };
-    }
+    case "cancelled":
+      if (answer.because === "asked") {
+        const message = killed === undefined ? "it was cancelled" : `ended by an operator: ${killed}`;
+        return { code: statusNumber("CANCELLED"), message, details: [] };
+      }
+      // Whoever asks for it after all may ask anew.
+      return { code: statusNumber("ABORTED"), message: "nobody waited for it any more", details: [] };
     case "unknown":
       return { code: statusNumber("NOT_FOUND"), message: "nothing is known of it", details: [] };
   }

@@ -18,6 +18,11 @@ export const controlService = (executions: Executions): BoundService =>
       return { execution: executionStatus(executions, operation), decisions };
     },
 
+    async leave({ name }) {
+      executions.leave(name);
+      return {};
+    },
+
     async kill({ name, reason }) {
       if (executions.operations.get(name) === undefined) throw unknown(name);
       return { killed: executions.kill(name, reason === "" ? "no reason given" : reason) };

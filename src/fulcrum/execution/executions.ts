@@ -122,9 +122,17 @@ export class Executions {
   /** The stream is gone; with the last one the time runs in which somebody has to ask again. */
   left(operation: Operation): void {
     operation.followers--;
-    if (operation.followers === 0 && operation.response === undefined) {
-      this.#decider.tell({ type: "client-lost", client: operation.name });
-    }
+    if (operation.followers > 0 || operation.response !== undefined) return;
+    if (operation.isLeft) this.#decider.tell({ type: "cancel", execution: operation.name });
+    else this.#decider.tell({ type: "client-lost", client: operation.name });
+  }
+
+  /** Its client will not come back: it ends with its last stream, which may be cut already or not yet. */
+  leave(name: string): void {
+    const operation = this.operations.get(name);
+    if (operation === undefined || operation.response !== undefined) return;
+    operation.isLeft = true;
+    if (operation.followers === 0) this.#decider.tell({ type: "cancel", execution: name });
   }
 
   /** @returns `false` where there is nothing to end. */

@@ -28,6 +28,8 @@ export class Operation {
   response: reapi.ExecuteResponse | undefined;
   /** Streams that tell of it. */
   followers = 0;
+  /** Its client has said that it wants it no more. */
+  isLeft = false;
   readonly #listeners = new Set<() => void>();
 
   constructor(request: OperationRequest) {

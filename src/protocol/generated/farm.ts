@@ -464,6 +464,13 @@ export interface KillReply {
   killed: boolean;
 }
 
+export interface LeaveRequest {
+  name: string;
+}
+
+export interface LeaveReply {
+}
+
 function createBaseJoinRequest(): JoinRequest {
   return {
     token: "",
@@ -5083,6 +5090,104 @@ export const KillReply: MessageFns<KillReply> = {
   },
 };
 
+function createBaseLeaveRequest(): LeaveRequest {
+  return { name: "" };
+}
+
+export const LeaveRequest: MessageFns<LeaveRequest> = {
+  encode(message: LeaveRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaveRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaveRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LeaveRequest>): LeaveRequest {
+    return LeaveRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LeaveRequest>): LeaveRequest {
+    const message = createBaseLeaveRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseLeaveReply(): LeaveReply {
+  return {};
+}
+
+export const LeaveReply: MessageFns<LeaveReply> = {
+  encode(_: LeaveReply, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaveReply {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaveReply();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LeaveReply>): LeaveReply {
+    return LeaveReply.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<LeaveReply>): LeaveReply {
+    const message = createBaseLeaveReply();
+    return message;
+  },
+};
+
 /** Joining the cluster: the only calls that a caller without a certificate may make. */
 export type EnrolDefinition = typeof EnrolDefinition;
 export const EnrolDefinition = {
@@ -5254,6 +5359,15 @@ export const ControlDefinition = {
       requestType: KillRequest as typeof KillRequest,
       requestStream: false,
       responseType: KillReply as typeof KillReply,
+      responseStream: false,
+      options: {},
+    },
+    /** Its client wants it no more: it ends once nobody else waits for it, and not when a lost client's time is over. */
+    leave: {
+      name: "Leave",
+      requestType: LeaveRequest as typeof LeaveRequest,
+      requestStream: false,
+      responseType: LeaveReply as typeof LeaveReply,
       responseStream: false,
       options: {},
     },

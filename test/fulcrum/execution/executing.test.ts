@@ -163,9 +163,27 @@ test("what nobody asks for any more is ended after a while", async () => {
   }
   expect(await worker.next("cancel")).toEqual({ leaseId: assign.leaseId, reason: "not-wanted" });
   expect((await client.wait(name).response).status).toMatchObject({
-    code: 1,
+    code: 10,
     message: "nobody waited for it any more",
   });
+});
+
+test("what its client says it wants no more is ended at once, unless somebody else waits for it", async () => {
+  const { client, rnode } = await leadingFarm();
+  const worker = await rnode("r1");
+  const execution = client.execute(await client.action());
+  const other = client.wait(await execution.name);
+  const name = await execution.name;
+  const assign = await worker.next("assign");
+  expect(await other.name).toBe(name);
+  await client.control.leave({ name });
+  execution.drop();
+  await expect(execution.response).rejects.toThrow("dropped");
+  worker.beat();
+  expect((await worker.next("renewed")).leases).toEqual([assign.leaseId]);
+  other.drop();
+  await expect(other.response).rejects.toThrow("dropped");
+  expect(await worker.next("cancel")).toEqual({ leaseId: assign.leaseId, reason: "not-wanted" });
 });
 
 test("an answer is forgotten after five minutes", async () => {
@@ -263,10 +281,14 @@ test("a failure of an rnode is no answer: another one does it, and the record sa
 });
 
 test("one that fails everywhere is given up with all that was tried", async () => {
-  const { client, rnode } = await leadingFarm();
+  const { client, rnode, endpoint } = await leadingFarm();
   const broken = await rnode("broken");
   const execution = client.execute(await client.action());
-  for (let i = 0; i < 3; i++) broken.result(await broken.next("assign"), failure(8, `disk ${i} is full`));
+  for (let i = 0; i < 3; i++) {
+    broken.result(await broken.next("assign"), failure(8, `disk ${i} is full`));
+    await broken.next("acknowledged");
+    await endpoint.clock.advance(4_000);
+  }
   expect((await execution.response).status).toMatchObject({
     code: 13,
     message:
@@ -296,11 +318,13 @@ test("inputs that are gone when an rnode wants them are named to the client", as
 });
 
 test("an rnode that misses what the store has is at fault itself", async () => {
-  const { client, rnode } = await leadingFarm();
+  const { client, rnode, endpoint } = await leadingFarm();
   const worker = await rnode("r1");
   const there = await client.reapi.upload("there");
   const execution = client.execute(await client.action());
   worker.result(await worker.next("assign"), { status: missing(`blobs/${there.hash}/5`) });
+  await worker.next("acknowledged");
+  await endpoint.clock.advance(1_000);
   worker.result(await worker.next("assign"), success());
   expect((await execution.response).result?.exitCode).toBe(0);
 });
@@ -315,7 +339,7 @@ test("an operator ends an execution, and the rnode stops it", async () => {
     [name, ["r1"]],
   ]);
   expect(await client.control.kill({ name, reason: "it mines coins" })).toEqual({ killed: true });
-  expect((await execution.response).status).toMatchObject({ code: 1, message: "it mines coins" });
+  expect((await execution.response).status).toMatchObject({ code: 1, message: "ended by an operator: it mines coins" });
   expect(await worker.next("cancel")).toEqual({ leaseId: assign.leaseId, reason: "not-wanted" });
   expect(await client.control.kill({ name, reason: "" })).toEqual({ killed: false });
   expect(await statusOfCall(client.control.kill({ name: "executions/none", reason: "" }))).toBe("NOT_FOUND");

@@ -293,7 +293,7 @@ test("a result of a member that was revoked does not count", async () => {
   expect((await rnode.next("acknowledged")).counted).toBe(false);
   rnode.close();
   expect(await client.control.kill({ name: await execution.name, reason: "seen enough" })).toEqual({ killed: true });
-  expect((await execution.response).status).toMatchObject({ code: 1, message: "seen enough" });
+  expect((await execution.response).status).toMatchObject({ code: 1, message: "ended by an operator: seen enough" });
 });
 
 test("a failure that is signed counts and is not cached", async () => {
