@@ -171,6 +171,8 @@ export interface ExecutionResult {
   readonly finishedAtMs: number;
   /** Of the recipe alone, milliseconds, monotonic. */
   readonly durationMs: number;
+  /** Absent where the back end does not tell. */
+  readonly usage?: Usage | undefined;
   /** Absent: executed here. */
   readonly elsewhere?: Elsewhere;
   /** Of a traced run: each path it looked at once, in the order of the last look. Absent where the trace failed. */
@@ -179,6 +181,14 @@ export interface ExecutionResult {
   readonly buildRoot?: string;
   /** Where asked for: inputs whose bytes were read. Absent where the file system does not tell. */
   readonly reads?: readonly WorkspacePath[];
+}
+
+/** What a recipe and all it started used. */
+export interface Usage {
+  /** Processor time, user and system, milliseconds. */
+  readonly cpuMs: number;
+  /** Of the largest of its processes. */
+  readonly peakMemoryBytes: number;
 }
 
 /** Of an execution that this machine did not do. */

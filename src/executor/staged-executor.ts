@@ -271,6 +271,7 @@ export abstract class StagedExecutor implements Executor {
         startedAtMs,
         finishedAtMs,
         durationMs,
+        usage: ended.usage,
         buildRoot: build,
         ...(accesses === undefined ? {} : { accesses }),
         ...(reads === undefined ? {} : { reads }),

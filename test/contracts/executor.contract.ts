@@ -106,6 +106,10 @@ export function executorContract(name: string, make: () => ExecutorUnderTest | P
       expect(isCacheable(result)).toBe(true);
       expect(result.finishedAtMs).toBeGreaterThanOrEqual(result.startedAtMs);
       expect(result.durationMs).toBeGreaterThanOrEqual(0);
+      if (name === "the server executor") expect(result.usage).toBeDefined();
+      // Where it is told at all: no process is smaller than half a megabyte.
+      expect(result.usage?.peakMemoryBytes ?? 2 ** 20).toBeGreaterThan(2 ** 19);
+      expect(result.usage?.cpuMs ?? 1).toBeGreaterThan(0);
     });
 
     test("records the execute permission", async () => {

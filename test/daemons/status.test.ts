@@ -30,6 +30,7 @@ const view = (parts: Partial<FulcrumView> = {}): FulcrumView => ({
     stopped: 3,
     fetchedBytes: 2_048,
     uploadedBytes: 5 * 1024 ** 3,
+    cpuMs: 125_000,
     connections: 4,
   },
   leader: {
@@ -97,7 +98,7 @@ describe("the status page", () => {
     const page = statusPage({ ...idle, rnode: idle.rnode && { ...idle.rnode, running: [] } });
     expect(page).toContain("rnode of build.example:7300");
     expect(page).toMatch(
-      /It executed 5, 1 failed, 2 were refused and 3 stopped;\s+2\.0 KiB came in and 5\.0 GiB went out/,
+      /It executed 5, 1 failed, 2 were refused and 3 stopped;\s+2\.0 KiB came in and 5\.0 GiB went out; recipes took 2 min/,
     );
   });
 

@@ -206,6 +206,7 @@ export class FakeExecutor implements Executor {
       startedAtMs,
       finishedAtMs: clock.nowMs(),
       durationMs: clock.monotonicMs() - began,
+      usage: { cpuMs: 7, peakMemoryBytes: 2 ** 20 },
     };
   }
 

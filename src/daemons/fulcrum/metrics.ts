@@ -36,6 +36,7 @@ export function metricsText(view: FulcrumView): string {
       ]),
       one("begat_rnode_fetched_bytes_total", "counter", "Inputs fetched from the leader.", rnode.fetchedBytes),
       one("begat_rnode_uploaded_bytes_total", "counter", "Outputs brought to the leader.", rnode.uploadedBytes),
+      one("begat_rnode_cpu_seconds_total", "counter", "Processor time of what it executed.", rnode.cpuMs / 1000),
       one("begat_rnode_connections_total", "counter", "Times it connected to the leader.", rnode.connections),
     );
   }

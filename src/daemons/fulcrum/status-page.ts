@@ -83,7 +83,7 @@ export function statusPage(view: FulcrumView): string {
           html(sinceMs === undefined ? "being prepared" : span(view.nowMs - sinceMs)),
         ]),
         `Idle. It executed ${rnode.executed}, ${rnode.failed} failed, ${rnode.refused} were refused and ${rnode.stopped} stopped;
-        ${size(rnode.fetchedBytes)} came in and ${size(rnode.uploadedBytes)} went out.`,
+        ${size(rnode.fetchedBytes)} came in and ${size(rnode.uploadedBytes)} went out; recipes took ${span(rnode.cpuMs)} of processor time.`,
       ),
     );
   }

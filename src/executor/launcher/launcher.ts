@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, constants, ftruncateSync, openSync, readSync } from "node:fs";
 import { Socket } from "node:net";
+import type { Usage } from "../executor.ts";
 import { ExecutorError } from "../executor.ts";
 import { type LauncherSpec, launcherArguments, launcherSetup, markBytes, markPrefix } from "./launcher-command.ts";
 import { OutputCapture } from "./output-capture.ts";
@@ -19,6 +20,8 @@ export interface LaunchedCommand {
   readonly begun: boolean;
   /** Why not, where that is known apart from what was printed. */
   readonly problem?: string | undefined;
+  /** Absent where nobody counted. */
+  readonly usage?: Usage | undefined;
   readonly stdout: OutputCapture;
   readonly stderr: OutputCapture;
 }

@@ -83,6 +83,10 @@ export class ServerBackEnd implements SandboxBackEnd {
       leftNames: ended?.leftNames ?? [],
       begun: ended?.how !== "not-started",
       problem: ended?.problem,
+      usage: ended && {
+        cpuMs: (ended.userUs + ended.systemUs) / 1000,
+        peakMemoryBytes: ended.maxRssKib * 1024,
+      },
       stdout,
       stderr,
     };

@@ -1,6 +1,6 @@
 import type { Digest } from "../../base/index.ts";
 import { explain } from "../../base/index.ts";
-import type { farm, reapi } from "../../protocol/index.ts";
+import { type farm, millisecondsOf, type reapi } from "../../protocol/index.ts";
 import {
   type Answer,
   type AssignEffect,
@@ -345,7 +345,7 @@ export class Executions {
     if (taken?.checked === undefined) return;
     const { checked } = taken;
     this.#counts.executed++;
-    this.log.note(name, `the result of rnode ${answer.rnode} counts`);
+    this.log.note(name, `the result of rnode ${answer.rnode} counts${usageText(taken.stats)}`);
     let kept = this.#keeping.get(answer.result);
     if (kept === undefined) {
       kept = this.#keep(operation.request, taken);
@@ -423,6 +423,16 @@ export class Executions {
     this.connections.closeAll();
     this.#journal.close();
   }
+}
+
+/** What an execution used, as far as its rnode says. */
+function usageText(stats: farm.ExecutionStats | undefined): string {
+  const parts: string[] = [];
+  if (stats?.cpu !== undefined) parts.push(`${(millisecondsOf(stats.cpu) / 1000).toFixed(2)} s of processor time`);
+  if (stats !== undefined && stats.peakMemoryBytes > 0) {
+    parts.push(`${(stats.peakMemoryBytes / 2 ** 20).toFixed(0)} MiB of memory at most`);
+  }
+  return parts.length === 0 ? "" : `: ${parts.join(", ")}`;
 }
 
 const sized = ({ hash, sizeBytes }: Digest) => ({ digest: hash, sizeBytes });

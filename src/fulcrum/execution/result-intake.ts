@@ -14,6 +14,8 @@ export interface TakenResult {
   /** By what the rnode says of it; whether the action allows it is asked elsewhere. */
   readonly isCacheable: boolean;
   readonly outputs: readonly SizedBlob[];
+  /** As the rnode counted it; nothing rests on it. */
+  readonly stats?: farm.ExecutionStats | undefined;
 }
 
 const TRAVAIL = "radix.farm.v1.Travail";
@@ -74,6 +76,7 @@ export function takeResult(
     checked: { result, status: isTimeout ? { code, message: text || message.detail, details: [] } : undefined },
     isCacheable: isOk && belief.isCacheable,
     outputs,
+    stats: message.stats,
   };
 }
 

@@ -1,7 +1,7 @@
 import { BegatError, EMPTY_DIGEST, explain } from "../../base/index.ts";
 import { RpcError, statusNumber } from "../../fulcrum-client/index.ts";
 import type { Random } from "../../ports/index.ts";
-import { type farm, timestampOf } from "../../protocol/index.ts";
+import { type farm, millisecondsOf, timestampOf } from "../../protocol/index.ts";
 import type { Revocations } from "../authority/index.ts";
 import { MessageQueue } from "../execution/message-queue.ts";
 import { HeldLease, SeenLeases } from "./held-lease.ts";
@@ -46,6 +46,8 @@ export interface RnodeFigures {
   readonly stopped: number;
   readonly fetchedBytes: number;
   readonly uploadedBytes: number;
+  /** Processor time of recipes, where their executor tells. */
+  readonly cpuMs: number;
   readonly connections: number;
 }
 
@@ -90,7 +92,16 @@ export class Rnode {
   readonly #wasWelcome = new Promise<void>((resolve) => {
     this.#firstWelcome = resolve;
   });
-  readonly #counts = { executed: 0, failed: 0, refused: 0, stopped: 0, fetched: 0, uploaded: 0, connections: 0 };
+  readonly #counts = {
+    executed: 0,
+    failed: 0,
+    refused: 0,
+    stopped: 0,
+    fetched: 0,
+    uploaded: 0,
+    connections: 0,
+    cpuMs: 0,
+  };
 
   /** Takes over what the process before it left in the journal: nothing of it is begun again. */
   constructor(options: RnodeOptions) {
@@ -401,6 +412,7 @@ export class Rnode {
     else counts.failed++;
     counts.fetched += stats?.fetchedBytes ?? 0;
     counts.uploaded += stats?.uploadedBytes ?? 0;
+    counts.cpuMs += stats?.cpu === undefined ? 0 : millisecondsOf(stats.cpu);
   }
 
   #cancelled({ leaseId, reason }: farm.Cancel): void {

@@ -121,21 +121,25 @@ async function attempt(
     uploadedBytes = (await patiently(rooms, signal, () => remote.upload(outputs, signal))).bytes;
   }
   const times = { queuedMs, fetchedMs, uploadBeganMs, endedMs: clock.nowMs() };
+  const stats: farm.ExecutionStats = {
+    wall: durationOf(result.durationMs),
+    cpu: result.usage && durationOf(result.usage.cpuMs),
+    peakMemoryBytes: result.usage?.peakMemoryBytes ?? 0,
+    fetchedBytes,
+    uploadedBytes,
+  };
   rooms.memoir.write(signed, lease.id, action, outcome);
   return {
     ...blank(lease),
-    actionResult: actionResultOf(action, outcome, result, rooms.signing.rnode, times, [travailAny(signed.bytes)]),
+    actionResult: actionResultOf(action, outcome, result, rooms.signing.rnode, times, [
+      travailAny(signed.bytes),
+      packAny("radix.farm.v1.ExecutionStats", farm.ExecutionStats, stats),
+    ]),
     verdict: outcome.verdict,
     detail: outcome.detail,
     blobs: along,
     travail: signed.bytes,
-    stats: {
-      wall: durationOf(result.durationMs),
-      cpu: undefined,
-      peakMemoryBytes: 0,
-      fetchedBytes,
-      uploadedBytes,
-    },
+    stats,
     status:
       outcome.verdict === "timeout" ? { code: DEADLINE_EXCEEDED, message: outcome.detail, details: [] } : undefined,
   };

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { digestOf } from "../../../src/base/index.ts";
 import { executionHints, requestMetadata } from "../../../src/fulcrum-client/index.ts";
-import { farm, packAny, reapi, rpc, unpackAny } from "../../../src/protocol/index.ts";
+import { durationOf, farm, packAny, reapi, rpc, unpackAny } from "../../../src/protocol/index.ts";
 import type { ExecutionClient } from "../../support/execution-client.ts";
 import { endFarmsAfterEach, leadingFarm } from "../../support/leading.ts";
 import { statusOfCall } from "../../support/reapi-client.ts";
@@ -57,7 +57,8 @@ test("an execution goes from the queue to an rnode to its result", async () => {
   const assign = await worker.next("assign");
   worker.accept(assign);
   while (execution.stages.at(-1) !== EXECUTING) await new Promise(setImmediate);
-  worker.result(assign, success({ out: endpoint.store.write(SAID.encode("made")) }));
+  const stats = { ...farm.ExecutionStats.create(), cpu: durationOf(2_340), peakMemoryBytes: 45 * 2 ** 20 };
+  worker.result(assign, { ...success({ out: endpoint.store.write(SAID.encode("made")) }), stats });
   const response = await execution.response;
   expect(response).toMatchObject({ cachedResult: false, status: undefined });
   expect(response.result?.executionMetadata?.worker).toBe("r1");
@@ -65,7 +66,7 @@ test("an execution goes from the queue to an rnode to its result", async () => {
   expect((await client.control.describe({ name })).decisions.map(({ text }) => text)).toEqual([
     "pending because no rnode is connected",
     "placed on rnode r1: no other rnode had a free slot; 0 of 0 input bytes are missing there",
-    "the result of rnode r1 counts",
+    "the result of rnode r1 counts: 2.34 s of processor time, 45 MiB of memory at most",
   ]);
 });
 

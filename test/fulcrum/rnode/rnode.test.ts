@@ -148,7 +148,7 @@ describe("an assignment", () => {
     const [file] = result.actionResult?.outputFiles ?? [];
     expect(file).toMatchObject({ path: "out/a.o", digest: digestOf("object") });
     expect(leaderBlobs.read(digestOf("object")).toString()).toBe("object");
-    expect(result.stats?.fetchedBytes).toBeGreaterThan(6);
+    expect(result.stats).toMatchObject({ cpu: { nanos: 7_000_000 }, fetchedBytes: rnode.figures().fetchedBytes });
 
     const travail = farm.Travail.decode(result.travail);
     const body = readTravail(travail.body);
@@ -170,7 +170,7 @@ describe("an assignment", () => {
     leader.acknowledge(leaseId);
     await clock.advance(3_000);
     expect((await leader.next("beat")).held).toEqual([]);
-    expect(rnode.figures()).toMatchObject({ executed: 1, failed: 0, unacknowledged: 0 });
+    expect(rnode.figures()).toMatchObject({ executed: 1, failed: 0, unacknowledged: 0, cpuMs: 7 });
     const verdict = await verifyLedger(memoir, {
       signatures: true,
       lister: (hash, manifest) => readAction(hash, manifest) ?? expect.fail("a manifest is missing"),
