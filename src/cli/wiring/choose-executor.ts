@@ -14,6 +14,7 @@ import {
 import type { ImageProvider } from "../../hermetic/index.ts";
 import { type ChosenExecutor, STAGED_AHEAD } from "../../scheduler/index.ts";
 import type { BuildOptions } from "../services.ts";
+import { optimiseLate } from "./late-optimising.ts";
 import type { Machine, Workspace } from "./machine.ts";
 import { spawnServerProgram } from "./spawn-server-program.ts";
 
@@ -37,6 +38,7 @@ export interface ChoiceContext {
  */
 export async function chooseExecutor(context: ChoiceContext): Promise<ChosenExecutor> {
   const { machine, workspace, options, images, blobs, onNotice, onWeaker } = context;
+  optimiseLate();
   const common: StagedExecutorOptions = {
     blobs,
     clock: machine.clock,
