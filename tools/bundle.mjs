@@ -90,7 +90,7 @@ async function bundle(entry, kind, settings) {
   const result = await build({ ...common, ...settings, entryPoints: [entry], outfile });
   const code = result.outputFiles.find((file) => !file.path.endsWith(".map"));
   const map = result.outputFiles.find((file) => file.path.endsWith(".map"));
-  const bytes = settings.format === "cjs" ? importLiveView(code.contents) : code.contents;
+  const bytes = settings.format === "cjs" ? asFunction(importLiveView(code.contents)) : code.contents;
   return { name: `${kind}-${sha256(bytes).slice(0, 12)}.${ending}`, code: bytes, map: map.contents };
 }
 
@@ -132,6 +132,14 @@ function importLiveView(code) {
   return Buffer.from(changed, "latin1");
 }
 
+/** What Node wraps a module in, in the file: put around two megabytes at each start, it costs another copy of them. */
+const asFunction = (code) =>
+  Buffer.concat([
+    Buffer.from("(function(exports,require,module,__filename,__dirname,__import){"),
+    code,
+    Buffer.from("})\n"),
+  ]);
+
 /** esbuild has already said what is wrong and where. */
 function endOnBuildError(error) {
   if (error?.errors === undefined) throw error;
@@ -157,9 +165,7 @@ let cachedData;
 try {
   cachedData = readFileSync(filename.replace(/cjs$/, "cache"));
 } catch {}
-const code = readFileSync(filename, "latin1");
-const source = "(function(exports,require,module,__filename,__dirname,__import){" + code + "})";
-const script = new Script(source, { filename, cachedData });
+const script = new Script(readFileSync(filename, "latin1"), { filename, cachedData });
 const run = script.runInThisContext();
 run.call(exports, exports, require, module, filename, __dirname, (name) => import(name));
 module.codeCacheWanted?.(script);
