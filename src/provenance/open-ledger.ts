@@ -214,6 +214,12 @@ function checkHead(
     return known;
   };
   const leaf = (seq: number) => (leafOf.get(seq) as Buffer | undefined)?.toString("hex") as Sha256 | undefined;
+  // First: a ledger put back as it once was knows of no size beyond its end, so that one that does was cut.
+  if (signed !== undefined) {
+    const { size: at, root: bytes } = signed as { readonly size: number; readonly root: Buffer };
+    if (at > size) throw tampered(`it has ${size} records, and a checkpoint of ${at}`);
+    if (root(at) !== bytes.toString("hex")) throw tampered(`its root at ${at} records is not the one that was signed`);
+  }
   for (const { pin, where } of pins) {
     const problem = pinProblem(pin, { identity, size }, { leaf, root });
     if (problem === undefined) continue;
@@ -223,11 +229,6 @@ function checkHead(
       hint:
         pin.ledger === identity ? "if a backup was put back on purpose: begat ledger restore --reason TEXT" : undefined,
     });
-  }
-  if (signed !== undefined) {
-    const { size: at, root: bytes } = signed as { readonly size: number; readonly root: Buffer };
-    if (at > size) throw tampered(`it has ${size} records, and a checkpoint of ${at}`);
-    if (root(at) !== bytes.toString("hex")) throw tampered(`its root at ${at} records is not the one that was signed`);
   }
   return { identity, origin: genesis.log };
 }

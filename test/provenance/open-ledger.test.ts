@@ -79,6 +79,8 @@ describe("opening", () => {
   });
 });
 
+const RECORD_KEPT = `CREATE TRIGGER record_kept BEFORE DELETE ON record BEGIN SELECT raise(ABORT, 'records are never removed'); END;`;
+
 describe("refused, and left as it is", () => {
   const cases: readonly (readonly [what: string, change: (home: string) => void, code: string])[] = [
     [
@@ -156,6 +158,18 @@ describe("refused, and left as it is", () => {
     await smallLedger(other);
     writeFileSync(databaseOf(home), readFileSync(databaseOf(other)));
     await expect(open(home)).rejects.toMatchObject({ code: "LEDGER_ROLLED_BACK" });
+  });
+
+  test("when records that were signed for were taken out: tampered, since an earlier copy knows of no later size", async () => {
+    const home = newStateHome();
+    await smallLedger(home);
+    const ledger = await open(home);
+    await ledger.append([ingest("a"), ingest("b")]);
+    const { size } = await ledger.checkpoint();
+    ledger.close();
+    tamper(home, `DROP TRIGGER record_kept; DELETE FROM record WHERE seq >= ${size - 1}; ${RECORD_KEPT}`);
+    await expect(open(home)).rejects.toMatchObject({ code: "LEDGER_TAMPERED" });
+    expect(await verify(home)).toMatchObject({ exitCode: 3, verdict: "tampered" });
   });
 
   test("when an earlier copy was put back", async () => {
