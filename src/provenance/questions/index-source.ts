@@ -35,8 +35,11 @@ export interface IndexSource {
   close(): void;
 }
 
-/** Rows packed together. More of them are slower: what is allocated anew each time no longer fits the caches. */
-const CHUNK = 256;
+/**
+ * Rows packed together. More of them are slower: what is allocated anew each time no longer fits the caches. Of records of
+ * 1.3 KB, 256 at a time took 2.5 us each, 64 took 1.6 us.
+ */
+const [RECORDS, MANIFESTS] = [64, 256];
 
 /** Opens `ledger.db` a second time, to read: in bulk, and without the ledger's own connection in between. */
 export async function ledgerFileSource(path: string, identity: Sha256, size: number): Promise<IndexSource> {
@@ -68,8 +71,8 @@ class LedgerFileSource implements IndexSource {
          FROM (SELECT bytes AS b FROM record WHERE seq >= ? AND seq < ? ORDER BY seq)`,
       )
       .raw();
-    for (let at = from; at < this.size; at += CHUNK) {
-      const [lengths, bytes] = range.get(at, Math.min(at + CHUNK, this.size)) as [string | null, Buffer | null];
+    for (let at = from; at < this.size; at += RECORDS) {
+      const [lengths, bytes] = range.get(at, Math.min(at + RECORDS, this.size)) as [string | null, Buffer | null];
       if (lengths === null || bytes === null) return;
       yield { firstSeq: at, lengths: lengths.split(",").map(Number), bytes };
     }
@@ -83,7 +86,7 @@ class LedgerFileSource implements IndexSource {
         `SELECT max(r), CAST(group_concat(h, '') AS BLOB), group_concat(length(b)), CAST(group_concat(b, '') AS BLOB)
          FROM (SELECT rowid AS r, substr(hash, 1, 6) AS h, bytes AS b FROM manifest WHERE rowid > ? AND NOT
            (substr(bytes, 3, 2) = x'0a40' AND substr(bytes, 69, 1) = x'10' AND substr(bytes, 1, 1) = x'0a')
-           ORDER BY rowid LIMIT ${CHUNK})`,
+           ORDER BY rowid LIMIT ${MANIFESTS})`,
       )
       .raw();
     for (let after = place; ; ) {

@@ -28,8 +28,9 @@ export class SortedPairs {
 
   #grow(): void {
     const [firsts, seconds] = [this.#firsts, this.#seconds];
-    this.#firsts = new Float64Array(firsts.length * 2);
-    this.#seconds = new Float64Array(seconds.length * 2);
+    const room = Math.min(RUN, firsts.length * 8);
+    this.#firsts = new Float64Array(room);
+    this.#seconds = new Float64Array(room);
     this.#firsts.set(firsts);
     this.#seconds.set(seconds);
   }
@@ -48,11 +49,17 @@ export class SortedPairs {
 /** Places of the first `length` values, the least value first, equal ones as they stand: a radix sort by 16 bits. */
 export function sortedOrder(values: Float64Array, length: number): Uint32Array {
   let order = new Uint32Array(length);
-  for (let i = 0; i < length; i++) order[i] = i;
+  let [isSorted, most] = [true, 0];
+  for (let i = 0; i < length; i++) {
+    order[i] = i;
+    const value = values[i] as number;
+    if (value >= most) most = value;
+    else isSorted = false;
+  }
+  if (isSorted) return order;
   if (length < DIGITS / 4) return order.sort((a, b) => (values[a] as number) - (values[b] as number) || a - b);
   let next = new Uint32Array(length);
-  for (let shift = 0; shift < 3; shift++) {
-    const scale = 2 ** (shift * DIGIT_BITS);
+  for (let scale = 1; scale <= most; scale *= DIGITS) {
     const starts = new Uint32Array(DIGITS + 1);
     const digits = new Uint16Array(length);
     for (let i = 0; i < length; i++) {
