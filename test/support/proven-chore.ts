@@ -65,6 +65,7 @@ export async function provenChore(
     rnode,
     control: [],
     agreeing,
+    attested: [],
   };
   return { ledger, request, seq };
 }

@@ -64,7 +64,8 @@ export async function prove(machine: Machine, request: ProveRequest): Promise<Pr
     rnode: rnodeSigner(ledger, record.key),
     page: offlinePage(machine),
     bills: billsOf(history, { path: output.p, digest: output.d }, machine.host.version.version),
-    ...aboutKeys(history, record.key, evidence.seq, record.action),
+    ...aboutKeys(history, record.key, evidence.seq),
+    attested: history.index.attestationsOf(record.stmt),
   } satisfies ExportRequest);
   // Nobody is given what does not hold: not even after a mistake in begat.
   const own = await verifyProof({ proof, crypto: nodeProofCrypto, artifact: output.d, ownLedgers: [ledger.identity] });
@@ -144,10 +145,9 @@ function rnodeSigner(ledger: SqliteLedger, key: Sha256): Signer | undefined {
 
 /** Seqs of the records that say why the keys count, and of the challenges of this execution. */
 function aboutKeys(
-  { ledger }: LocalHistory,
+  { ledger, index }: LocalHistory,
   signer: Sha256,
   seq: number,
-  action: Sha256,
 ): { control: number[]; agreeing: number[] } {
   const history = readKeyHistory(ledger);
   const idle = new Set(history.problems.filter(({ counts }) => !counts).map((problem) => problem.seq));
@@ -160,17 +160,18 @@ function aboutKeys(
     .keys()
     .filter(({ entry }) => entry.role === "log")
     .map(({ entry }) => entry.id);
-  return { control: keyRecords(records, [signer, ...logs]), agreeing: challengesOf(ledger, seq, action) };
+  return {
+    control: keyRecords(records, [signer, ...logs]),
+    agreeing: challengesOf(ledger, seq, index.challengesOf(seq)),
+  };
 }
 
-const CHALLENGE = Buffer.from('"kind":"challenge"');
 /** A proof with more of them would be no smaller than the doubt it removes. */
 const MOST_CHALLENGES = 8;
 
-function challengesOf(ledger: SqliteLedger, of: number, action: Sha256): number[] {
+function challengesOf(ledger: SqliteLedger, of: number, places: readonly number[]): number[] {
   const found: { seq: number; differs: boolean }[] = [];
-  for (const { seq, bytes } of ledger.read(of + 1, ledger.size())) {
-    if (!bytes.includes(CHALLENGE) || !bytes.includes(action)) continue;
+  for (const seq of places) {
     const record = ledger.record(seq);
     if (record?.kind === "challenge" && record.of === of) found.push({ seq, differs: record.verdict === "differ" });
   }

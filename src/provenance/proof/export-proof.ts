@@ -60,6 +60,8 @@ export interface ExportRequest {
   /** Records about keys and challenges of this execution, by seq, ascending. */
   readonly control: readonly number[];
   readonly agreeing: readonly number[];
+  /** Seqs at which the leaf of the attestation may stand already. */
+  readonly attested: readonly number[];
 }
 
 export interface ProofExport {
@@ -97,7 +99,7 @@ export async function exportProof(request: ExportRequest): Promise<ProofExport> 
       `record ${record.seq} is of kind ${record.kind}; its result never counted`,
     );
   }
-  const rekor = await rekorLeaf(ledger, record, rnodeKey);
+  const rekor = await rekorLeaf(request);
   const signed = await ledger.checkpoint();
   const note = parseNote(signed.note);
   const checkpoint = parseCheckpoint(note.text);
@@ -163,16 +165,13 @@ export async function exportProof(request: ExportRequest): Promise<ProofExport> 
   return { files, proof, proofName: `${name}.proof`, rekor, size: signed.size };
 }
 
-/** The attestation's leaf: its bytes follow from the record, so that it is found again by its hash. */
-async function rekorLeaf(
-  ledger: ExportLedger,
-  record: ExecutionRecord,
-  key: PublicKeyEntry,
-): Promise<{ seq: number; appended: boolean }> {
-  const body = rekorDsse(record.stmt, record.sig, key.pub);
+/** The attestation's leaf: its bytes follow from the record, so that it is known again by its hash. */
+async function rekorLeaf(request: ExportRequest): Promise<{ seq: number; appended: boolean }> {
+  const { ledger, record, rnodeKey, attested } = request;
+  const body = rekorDsse(record.stmt, record.sig, rnodeKey.pub);
   const leaf = leafHash(Buffer.from(jsonText(JSON.parse(JSON.stringify(body.entry)))));
-  for (const row of ledger.read(record.seq + 1, ledger.size())) {
-    if (row.leaf === leaf) return { seq: row.seq, appended: false };
+  for (const at of attested) {
+    for (const row of ledger.read(at, at + 1)) if (row.leaf === leaf) return { seq: row.seq, appended: false };
   }
   const [appended] = await ledger.append([{ body, manifests: [] }]);
   return { seq: (appended as { seq: number }).seq, appended: true };

@@ -22,6 +22,8 @@ type PairTable = (typeof PAIR_TABLES)[number]["name"];
 export class IndexFiller {
   readonly #source: IndexSource;
   readonly #words: Words;
+  readonly #image: CommonWord;
+  readonly #rnode: CommonWord;
   readonly #executions: BulkInsert;
   readonly #builds: BulkInsert;
   readonly #pairs: { readonly [table in PairTable]: SortedPairs };
@@ -37,6 +39,8 @@ export class IndexFiller {
     const pairs = PAIR_TABLES.map(({ name }) => [name, new SortedPairs(new BulkInsert(database, name, 2))] as const);
     this.#pairs = Object.fromEntries(pairs) as { readonly [table in PairTable]: SortedPairs };
     this.#words = new Words(database, new BulkInsert(database, "word", 2));
+    this.#image = new CommonWord(this.#words);
+    this.#rnode = new CommonWord(this.#words);
   }
 
   /** @returns The place of the last manifest read. */
@@ -76,7 +80,7 @@ export class IndexFiller {
       (found.failed ? TRAIT.failed : 0) |
       (found.complete ? TRAIT.complete : 0) |
       (found.properties ? TRAIT.properties : 0);
-    this.#executions.add(seq, this.#words.id(found.image), this.#words.id(found.rnode), keyOf(found.key), traits);
+    this.#executions.add(seq, this.#image.id(found.image), this.#rnode.id(found.rnode), keyOf(found.key), traits);
     const chore = this.#words.id(found.chore);
     of_chore.add(chore, seq);
     if (found.failed) return;
@@ -127,6 +131,13 @@ export class IndexFiller {
         if (typeof record.tree === "string") this.#pairs.ingested.add(keyOf(record.tree), seq);
         return;
       }
+      case "dsse": {
+        const spec = record.spec as { readonly dsseV002?: { readonly payloadHash?: { readonly digest?: unknown } } };
+        const digest = spec?.dsseV002?.payloadHash?.digest;
+        if (typeof digest !== "string") return;
+        this.#pairs.attested.add(keyOf(Buffer.from(digest, "base64").toString("hex")), seq);
+        return;
+      }
     }
   }
 
@@ -173,5 +184,24 @@ class Words {
 
   flush(): void {
     this.#insert.flush();
+  }
+}
+
+/** A word that many rows after each other have. */
+class CommonWord {
+  readonly #words: Words;
+  #text: string | undefined;
+  #id = 0;
+
+  constructor(words: Words) {
+    this.#words = words;
+  }
+
+  id(text: string): number {
+    if (text !== this.#text) {
+      this.#id = this.#words.id(text);
+      this.#text = text;
+    }
+    return this.#id;
   }
 }

@@ -1,5 +1,5 @@
 /** Raised with each change of a table; a file of another version is made anew, never migrated. */
-export const PROV_INDEX_VERSION = 2;
+export const PROV_INDEX_VERSION = 3;
 
 /** "BGPV" */
 export const PROV_APPLICATION_ID = 0x42475056;
@@ -19,6 +19,8 @@ export const PAIR_TABLES = [
   { name: "tree_file", from: "tree", to: "artifact" },
   { name: "ingested", from: "artifact", to: "seq" },
   { name: "challenged", from: "travail", to: "seq" },
+  /** Rekor leaves that attest a statement. */
+  { name: "attested", from: "statement", to: "seq" },
 ] as const;
 
 /**

@@ -103,6 +103,11 @@ export class SqliteProvIndex implements ProvIndex {
     return this.#all("SELECT seq FROM challenged WHERE travail = ? AND seq < ? ORDER BY seq", seq, before);
   }
 
+  attestationsOf(statement: Sha256, before = this.size): readonly number[] {
+    const sql = "SELECT seq FROM attested WHERE statement = ? AND seq < ? ORDER BY seq";
+    return this.#all(sql, keyOf(statement), before);
+  }
+
   build(name: string): { readonly begin: number; readonly end: number | undefined } | undefined {
     const [begin] = this.#all("SELECT seq FROM build WHERE name = ? AND ended = 0 ORDER BY seq", name);
     const [end] = this.#all("SELECT seq FROM build WHERE name = ? AND ended = 1 ORDER BY seq", name);

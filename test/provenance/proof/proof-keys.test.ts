@@ -107,6 +107,7 @@ class LivedLedger extends MemoryLedger {
         [signer.key, log.key, newLog.key],
       ),
       agreeing: [],
+      attested: [],
     });
     return proof;
   }

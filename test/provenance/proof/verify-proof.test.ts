@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import {
+  exportProof,
   nodeProofCrypto,
   type ProofQuestion,
   type ProofVerdict,
   readPolicy,
   verifyProof,
 } from "../../../src/provenance/index.ts";
-import { artifactBytes, exported, log, rnode } from "../../support/proven-chore.ts";
+import { artifactBytes, exported, log, provenChore, rnode } from "../../support/proven-chore.ts";
 
 const digest = createHash("sha256").update(artifactBytes).digest("hex");
 
@@ -31,6 +32,15 @@ describe("a proof", () => {
     });
     expect(rekor).toEqual({ seq: 8, appended: true });
     expect(size).toBe(9);
+  });
+
+  test("made again finds the attestation's leaf where it is said to be, and appends none", async () => {
+    const { request } = await provenChore();
+    const first = await exportProof(request);
+    expect(first.rekor).toEqual({ seq: 8, appended: true });
+    const again = await exportProof({ ...request, attested: [4, 99, 8] });
+    expect(again.rekor).toEqual({ seq: 8, appended: false });
+    expect(again.size).toBe(first.size);
   });
 
   test("of a usual chore has at most 8 KiB", async () => {
