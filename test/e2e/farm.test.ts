@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Digest } from "../../src/base/index.ts";
 import { statusNumber } from "../../src/fulcrum-client/index.ts";
 import { farm, unpackAny } from "../../src/protocol/index.ts";
+import { reapiContract } from "../contracts/reapi.contract.ts";
 import { BegatHome } from "../support/begat.ts";
 import { FarmClient } from "../support/farm-client.ts";
 import { FulcrumProcess, freePort, processesWith, until } from "../support/fulcrum-process.ts";
@@ -58,6 +59,12 @@ async function page(path: string): Promise<string> {
   expect(response.status).toBe(200);
   return response.text();
 }
+
+reapiContract(
+  "a farm with rnodes of its own",
+  async () => ({ address: leader.ready.insecureListen as string, instance: "" }),
+  { execution: true, updates: false },
+);
 
 test("executes for a client without a certificate, fetching what the rnode lacks and bringing what it made", async () => {
   const asked = await client.sh("cat in/a.txt in/b.txt > out/both.txt; echo done; echo careful >&2", {
