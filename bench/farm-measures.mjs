@@ -11,6 +11,9 @@ import { independent } from "./workloads.mjs";
 
 const PATH = "/usr/local/bin:/usr/bin:/bin";
 const env = { PATH };
+/** As the launcher starts a fulcrum. */
+const FULCRUM_ENV = { MALLOC_MMAP_THRESHOLD_: "1048576", MALLOC_TRIM_THRESHOLD_: "16777216" };
+const FULCRUM_FLAGS = ["--max-semi-space-size=2", "--optimize-for-size"];
 
 export const farmMeasures = [
   {
@@ -23,7 +26,11 @@ export const farmMeasures = [
       takeTurns(arena.rounds(3), [
         () => {
           const words = [...command, arena.folder(), `${megabytes}`, "8"];
-          runs.push(JSON.parse(arena.processes.run(words, { directory: arena.folder(), env }).output));
+          runs.push(
+            JSON.parse(
+              arena.processes.run(words, { directory: arena.folder(), env: { ...env, ...FULCRUM_ENV } }).output,
+            ),
+          );
           return 0;
         },
       ]);
@@ -150,11 +157,15 @@ class Farm {
 
   async #serve(name, words) {
     const [program, ...before] = this.#arena.begatCommand;
-    const child = spawn(program, [...before, "fulcrum", "serve", "--json", "--name", name, ...words], {
-      cwd: this.#home,
-      env: this.#env(name),
-      stdio: ["ignore", "pipe", "ignore"],
-    });
+    const child = spawn(
+      program,
+      [...FULCRUM_FLAGS, ...before, "fulcrum", "serve", "--json", "--name", name, ...words],
+      {
+        cwd: this.#home,
+        env: { ...this.#env(name), ...FULCRUM_ENV },
+        stdio: ["ignore", "pipe", "ignore"],
+      },
+    );
     this.#children.push(child);
     let said = "";
     child.stdout.setEncoding("utf8");
