@@ -54,7 +54,7 @@ export function executionServices(executions: Executions, options: LeaderOptions
     async *execute({ execute: request, metadata, context: travail, hints, blobs: brought }, context) {
       if (request === undefined) throw new RpcError("INVALID_ARGUMENT", "the call brings no request");
       for (const bytes of brought) blobs.write(bytes);
-      yield* execute(request, { metadata, context: travail, hints }, context);
+      yield* execute(request, { metadata, context: travail, hints }, context, true);
     },
   });
   return [execution, chores];
@@ -63,6 +63,7 @@ export function executionServices(executions: Executions, options: LeaderOptions
     request: reapi.ExecuteRequest,
     asked: Asked,
     context: CallContext,
+    isEndAlone = false,
   ): AsyncGenerator<longrunning.Operation, void> {
     checkInstance(instances, request.instanceName);
     checkDigestFunction(request.digestFunction);
@@ -83,13 +84,17 @@ export function executionServices(executions: Executions, options: LeaderOptions
       return;
     }
     const operation = executions.submit(operationRequest(newName(), action, request, intake, asked), intake.inputs);
-    yield* follow(operation, context);
+    yield* follow(operation, context, isEndAlone);
   }
 
-  async function* follow(operation: Operation, { signal }: CallContext): AsyncGenerator<longrunning.Operation, void> {
+  async function* follow(
+    operation: Operation,
+    { signal }: CallContext,
+    isEndAlone = false,
+  ): AsyncGenerator<longrunning.Operation, void> {
     executions.followed(operation);
     try {
-      yield* operation.follow(signal);
+      yield* operation.follow(signal, isEndAlone);
     } finally {
       executions.left(operation);
     }

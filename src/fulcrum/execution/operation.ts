@@ -56,11 +56,18 @@ export class Operation {
     this.#changed();
   }
 
-  /** As it is now, and then each change until it is done or the caller is gone. */
-  async *follow(signal: AbortSignal): AsyncGenerator<longrunning.Operation, void> {
+  /**
+   * As it is now, and then each change until it is done or the caller is gone.
+   *
+   * @param isEndAlone After the first word, which has the name, only the end is told: each word costs both sides.
+   */
+  async *follow(signal: AbortSignal, isEndAlone = false): AsyncGenerator<longrunning.Operation, void> {
+    let isFirst = true;
     while (!signal.aborted) {
       const changed = this.#change(signal);
-      yield operationMessage(this.name, this.request.action, this.stage, this.response);
+      const isTold = isFirst || !isEndAlone || this.response !== undefined;
+      if (isTold) yield operationMessage(this.name, this.request.action, this.stage, this.response);
+      isFirst = false;
       if (this.response !== undefined) return;
       await changed;
     }
