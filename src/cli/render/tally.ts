@@ -3,8 +3,8 @@ import type { BuildEvent, FailureReport } from "../../scheduler/index.ts";
 /** What has happened so far, counted from events; every renderer reads the same numbers. */
 export interface Tally {
   planned: number;
-  /** Chores whose end is known, as the scheduler last said; the only count of those settled in bulk. */
-  decided: number;
+  /** Chores that had nothing to do: what the scheduler last said was decided, but for those that were told of one by one. */
+  settled: number;
   executed: number;
   cached: number;
   skipped: number;
@@ -38,7 +38,7 @@ class Ended {
 export function newTally(): Tally {
   return {
     planned: 0,
-    decided: 0,
+    settled: 0,
     executed: 0,
     cached: 0,
     skipped: 0,
@@ -59,7 +59,7 @@ export function count(tally: Tally, event: BuildEvent): void {
       return;
     case "progress":
       tally.planned = event.planned;
-      tally.decided = event.decided;
+      tally.settled = Math.max(0, event.decided - tally.ended.count);
       tally.remainingMs = event.remainingMs;
       return;
     case "chore-finished":
@@ -98,7 +98,7 @@ export function count(tally: Tally, event: BuildEvent): void {
 
 /** `[ 3/40]`: as wide for the first chore as for the last. */
 export function position(tally: Tally): string {
-  const done = Math.max(tally.ended.count, tally.decided);
+  const done = tally.settled + tally.ended.count;
   const planned = Math.max(tally.planned, done);
   return `[${String(done).padStart(String(planned).length)}/${planned}]`;
 }
