@@ -1,5 +1,8 @@
-/** In smaller steps where it is large: that is when memory is scarce, and what is not used yet is wasted. */
-export const grown = (size: number): number => Math.ceil(size * (size < 1024 * 1024 ? 2 : 1.25));
+/**
+ * In large steps: memory that was never touched takes no room, while each step leaves what was copied as garbage. With
+ * steps of a quarter that would be four times the last size, until V8 sees a reason to collect it.
+ */
+export const grown = (size: number): number => size * 4;
 
 /** Whole numbers from 0 to 2^32-1, appended one at a time: 4 bytes each, and nothing for the garbage collector to look at. */
 export class NumberRow {
@@ -24,8 +27,8 @@ export class NumberRow {
     this.#array[index] = value;
   }
 
-  /** A copy without what is not used. */
+  /** All of them, as a view: nothing may be appended any more. */
   done(): Uint32Array {
-    return this.#array.slice(0, this.length);
+    return this.#array.subarray(0, this.length);
   }
 }

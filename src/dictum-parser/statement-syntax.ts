@@ -35,7 +35,8 @@ class LateCall implements CallStatement {
   readonly kind: "call" | "run";
   readonly at: number;
   readonly end: number;
-  readonly name: Name;
+  readonly #nameAt: number;
+  readonly #nameEnd: number;
   readonly #source: SourceText;
   readonly #open: number;
 
@@ -43,9 +44,14 @@ class LateCall implements CallStatement {
     this.kind = kind;
     this.at = at;
     this.end = s.previousEnd;
-    this.name = name;
+    this.#nameAt = name.at;
+    this.#nameEnd = name.at + name.text.length;
     this.#source = s.source;
     this.#open = open;
+  }
+
+  get name(): Name {
+    return { at: this.#nameAt, text: this.#source.text.slice(this.#nameAt, this.#nameEnd) };
   }
 
   get args(): readonly Value[] {

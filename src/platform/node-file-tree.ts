@@ -3,6 +3,7 @@ import { dirname } from "node:path/posix";
 import { compareUtf8 } from "../base/index.ts";
 import {
   type DirectoryEntry,
+  type FileContents,
   type FileKind,
   type FileStat,
   type FileTree,
@@ -91,7 +92,7 @@ export class NodeFileTree implements FileTree {
     }
   }
 
-  replaceFile(path: string, bytes: Uint8Array | string, options: ReplaceOptions = {}): void {
+  replaceFile(path: string, bytes: FileContents, options: ReplaceOptions = {}): void {
     const temporary = `${dirname(path)}/.begat-${process.pid}-${++temporaries}`;
     const { mode = 0o666, durable = false } = options;
     let made = false;
@@ -246,7 +247,7 @@ function readAll(fd: number, expected: number): Buffer {
 
 function writeWhole(
   path: string,
-  bytes: Uint8Array | string,
+  bytes: FileContents,
   flags: number,
   mode: number,
   durable: boolean,
@@ -255,9 +256,11 @@ function writeWhole(
   const fd = fs.openSync(path, flags, mode);
   opened?.();
   try {
-    const data = typeof bytes === "string" ? Buffer.from(bytes) : bytes;
-    // A full disk shows as a short write first and as ENOSPC on the next.
-    for (let at = 0; at < data.length; ) at += fs.writeSync(fd, data, at, data.length - at);
+    const parts = typeof bytes === "string" ? [Buffer.from(bytes)] : bytes instanceof Uint8Array ? [bytes] : bytes;
+    for (const part of parts) {
+      // A full disk shows as a short write first and as ENOSPC on the next.
+      for (let at = 0; at < part.length; ) at += fs.writeSync(fd, part, at, part.length - at);
+    }
     if (durable) fs.fsyncSync(fd);
   } finally {
     fs.closeSync(fd);

@@ -50,6 +50,8 @@ export interface ReplaceOptions {
   readonly durable?: boolean | "content";
 }
 
+export type FileContents = Uint8Array | string | readonly Uint8Array[];
+
 export interface FileTree {
   /** Follows symlinks. `undefined` when there is nothing at `path`, or a symlink leads nowhere. */
   stat(path: string): FileStat | undefined;
@@ -69,9 +71,10 @@ export interface FileTree {
   /**
    * Replaces `path` at once or not at all: a temporary name beside it, then rename. Readers see the old bytes or the
    * new. With `durable` the file and its directory are synced before it returns; with "content" the
-   * file alone, so that after a loss of power it is the old one or the new one, and whole.
+   * file alone, so that after a loss of power it is the old one or the new one, and whole. Parts are written one after
+   * another.
    */
-  replaceFile(path: string, bytes: Uint8Array | string, options?: ReplaceOptions): void;
+  replaceFile(path: string, bytes: FileContents, options?: ReplaceOptions): void;
   /** With its parents; nothing happens where it exists. */
   makeDirectory(path: string, mode?: number): void;
   /** By reflink where the file system can, else by copying. Refuses an existing `to`. Permissions become `mode`. */

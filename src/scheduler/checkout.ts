@@ -1,4 +1,4 @@
-import type { FileTree } from "../ports/index.ts";
+import type { FileContents, FileTree } from "../ports/index.ts";
 import { decodePlan, type LoadedPlan } from "./plan-file.ts";
 import { CheckoutState } from "./state.ts";
 
@@ -82,7 +82,7 @@ export class Checkout {
     return found === undefined ? "" : `${found.inode} ${this.#ledger}`;
   }
 
-  save(path: string, bytes: Uint8Array): void {
+  save(path: string, bytes: FileContents): void {
     this.fs.makeDirectory(this.absolute(CHECKOUT.directory));
     this.fs.replaceFile(this.absolute(path), bytes);
   }

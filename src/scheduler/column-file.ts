@@ -1,4 +1,5 @@
-import { invariant, sha256, type TextPool } from "../base/index.ts";
+import { createHash } from "node:crypto";
+import { invariant, type Sha256, sha256, type TextPool } from "../base/index.ts";
 
 /** Numbers in a row, by name. */
 export type Column = Uint8Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array;
@@ -34,8 +35,11 @@ const viewOf = ({ buffer, byteOffset, byteLength }: Column): Uint8Array =>
 
 const align8 = (n: number): number => (n + 7) & ~7;
 
-/** Lays `file` out in one buffer: magic, header length, header, columns on 8-byte borders, SHA-256 of all before. */
-export function encodeColumnFile(file: ColumnFile): Buffer {
+/**
+ * The bytes of `file`, one part after another: magic, header length, header, columns on 8-byte borders, SHA-256 of all
+ * before. The columns are views: of a million chores they need not stand in memory twice.
+ */
+export function columnFileParts(file: ColumnFile): { readonly parts: readonly Uint8Array[]; readonly digest: Sha256 } {
   const columns: { name: string; type: ColumnType; at: number; length: number }[] = [];
   let at = 0;
   for (const [name, column] of Object.entries(file.columns)) {
@@ -46,18 +50,23 @@ export function encodeColumnFile(file: ColumnFile): Buffer {
     JSON.stringify({ kind: file.kind, version: file.version, meta: file.meta, columns } satisfies Header),
   );
   const start = align8(8 + header.length);
-  const bytes = Buffer.alloc(start + at + DIGEST_BYTES);
-  bytes.write(MAGIC, 0, "latin1");
-  bytes.writeUInt32LE(header.length, 4);
-  header.copy(bytes, 8);
-  for (const { name, at: offset } of columns) {
+  const head = Buffer.alloc(start);
+  head.write(MAGIC, 0, "latin1");
+  head.writeUInt32LE(header.length, 4);
+  header.copy(head, 8);
+  const parts: Uint8Array[] = [head];
+  for (const { name } of columns) {
     const column = file.columns[name];
     invariant(column !== undefined, `column ${name} vanished`);
-    bytes.set(viewOf(column), start + offset);
+    const bytes = viewOf(column);
+    parts.push(bytes);
+    if (bytes.length % 8 !== 0) parts.push(Buffer.alloc(8 - (bytes.length % 8)));
   }
-  const end = start + at;
-  bytes.write(sha256(bytes.subarray(0, end)), end, "hex");
-  return bytes;
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  const digest = hash.digest("hex") as Sha256;
+  parts.push(Buffer.from(digest, "hex"));
+  return { parts, digest };
 }
 
 /**

@@ -1,6 +1,6 @@
 import { sha256 } from "../base/index.ts";
 import type { Diagnostic, GroupDeclaration, ImageDeclaration, SourceDeclaration } from "../dictum-parser/index.ts";
-import { type Column, columnOf, decodeColumnFile, encodeColumnFile, StringColumn } from "./column-file.ts";
+import { type Column, columnFileParts, columnOf, decodeColumnFile, StringColumn } from "./column-file.ts";
 import { Plan, type PlanColumns } from "./plan.ts";
 import type { ImageSpec } from "./rooms.ts";
 
@@ -55,17 +55,20 @@ const TYPES = {
   order: "Uint32Array",
 } as const satisfies Record<keyof PlanColumns, string>;
 
-/** Bytes of a plan file; its id is the digest at their end. */
-export function encodePlan(plan: Plan, facts: PlanFacts): { readonly bytes: Buffer; readonly id: string } {
+/** A plan file, in parts; its id is the digest at their end. */
+export function encodePlan(
+  plan: Plan,
+  facts: PlanFacts,
+): { readonly parts: readonly Uint8Array[]; readonly id: string } {
   const meta = { facts, ascii: { paths: plan.paths.ascii, strings: plan.strings.ascii } };
   const columns: Record<string, Column> = { ...plan.columns };
-  const bytes = encodeColumnFile({
+  const { parts, digest } = columnFileParts({
     kind: KIND,
     version: VERSION,
     meta,
     columns: { ...columns, ...plan.paths.columns("paths"), ...plan.strings.columns("strings") },
   });
-  return { bytes, id: bytes.toString("hex", bytes.length - 32) };
+  return { parts, id: digest };
 }
 
 export function decodePlan(bytes: Buffer): LoadedPlan | undefined {

@@ -6,7 +6,7 @@ import { CheckoutHost, evaluatePlan } from "./evaluate-plan.ts";
 import type { EventListener } from "./events.ts";
 import { checkReads, type ReadSignature, signRead } from "./freshness.ts";
 import type { Plan } from "./plan.ts";
-import { decodePlan, encodePlan, type LoadedPlan, type PlanFacts, planKey } from "./plan-file.ts";
+import { encodePlan, type LoadedPlan, type PlanFacts, planKey } from "./plan-file.ts";
 import type { BuildOptions, BuildRooms, ImageSpec } from "./rooms.ts";
 import { CheckoutState, carryState } from "./state.ts";
 
@@ -83,10 +83,8 @@ async function evaluateAnew(
   const alsoReads = ready.map(({ lock }) => rooms.sourceMarker(lock.name));
   const laid = await layOut(rooms, host, { ...request, key, parsed, alsoReads }, signal);
   if (!laid.ok) return laid;
-  const { bytes, id, facts } = laid;
+  const { plan, parts, id, facts } = laid;
   const { images, imageSpecs } = facts;
-  // As views of what is written: of a million chores it need not stand in memory twice.
-  const { plan } = decodePlan(bytes) as LoadedPlan;
   const { hosts, reads } = hostIdentities(rooms, plan);
   const state =
     last && before ? carryState(before, last.plan, plan, id) : new CheckoutState(id, plan.pathCount, plan.choreCount);
@@ -97,7 +95,7 @@ async function evaluateAnew(
   state.reads = [...laid.reads, ...reads, ...lock];
   state.hosts = Object.fromEntries(hosts);
   if (!options.dryRun) {
-    checkout.save(CHECKOUT.plan, bytes);
+    checkout.save(CHECKOUT.plan, parts);
     // A state that names another plan is ignored; this one must follow the plan at once.
     checkout.saveState(state);
   }
@@ -118,7 +116,8 @@ async function layOut(
   const { images } = evaluated.facts;
   const imageSpecs = images.length === 0 ? [] : await rooms.images.resolve(images, signal);
   const facts: PlanFacts = { ...evaluated.facts, imageSpecs };
-  return { ok: true as const, ...encodePlan(evaluated.plan, facts), facts, reads: evaluated.reads };
+  const { plan, reads } = evaluated;
+  return { ok: true as const, plan, ...encodePlan(plan, facts), facts, reads };
 }
 
 /** Without what a source that is not here yet may bring. */

@@ -1,7 +1,7 @@
 import { type Digest, type IsolationLevel, invariant, type Sha256 } from "../base/index.ts";
 import { STAT_NUMBERS } from "../ports/index.ts";
 import type { Checkout } from "./checkout.ts";
-import { type ColumnFile, columnOf, decodeColumnFile, encodeColumnFile, StringColumn } from "./column-file.ts";
+import { type ColumnFile, columnFileParts, columnOf, decodeColumnFile, StringColumn } from "./column-file.ts";
 import type { ReadSignature } from "./freshness.ts";
 import type { MeasuredLevels } from "./levels.ts";
 import type { Plan } from "./plan.ts";
@@ -171,7 +171,8 @@ export class CheckoutState {
     return LEVELS[weakest];
   }
 
-  encode(): Buffer {
+  /** As it is written, in parts: views of what this state changes from here on. */
+  encode(): readonly Uint8Array[] {
     const members: Member[] = [];
     const trees: [number, number, number][] = [];
     for (const [path, list] of this.members) {
@@ -195,7 +196,7 @@ export class CheckoutState {
       ledger: this.ledger,
       defaultLevels: this.defaultLevels,
     };
-    return encodeColumnFile({
+    const { parts } = columnFileParts({
       kind: KIND,
       version: VERSION,
       meta,
@@ -216,6 +217,7 @@ export class CheckoutState {
         ...names.columns("members"),
       },
     });
+    return parts;
   }
 
   /** `undefined` when `bytes` are no whole state: then the caller starts from nothing. */

@@ -4,7 +4,7 @@ import Database from "better-sqlite3";
 import { describe, expect, test } from "vitest";
 import type { Sha256 } from "../../src/base/index.ts";
 import { NodeFileTree } from "../../src/platform/index.ts";
-import { FileTreeError, type ReplaceOptions } from "../../src/ports/index.ts";
+import { type FileContents, FileTreeError, type ReplaceOptions } from "../../src/ports/index.ts";
 import {
   checkpointOfNote,
   type Entry,
@@ -49,7 +49,7 @@ class FaultyFileTree extends NodeFileTree {
     this.#refuses = refuses;
   }
 
-  override replaceFile(path: string, bytes: Uint8Array | string, options?: ReplaceOptions): void {
+  override replaceFile(path: string, bytes: FileContents, options?: ReplaceOptions): void {
     const when = this.#refuses(path);
     if (when !== "before") super.replaceFile(path, bytes, options);
     if (when !== undefined) throw new FileTreeError("FILE_IO", `cannot sync ${path}`);

@@ -2,6 +2,7 @@ import { compareUtf8 } from "../../src/base/index.ts";
 import {
   type Clock,
   type DirectoryEntry,
+  type FileContents,
   type FileKind,
   type FileStat,
   type FileTree,
@@ -148,13 +149,14 @@ export class MemoryFileTree implements FileTree {
     this.#fill(node, typeof bytes === "string" ? Buffer.from(bytes) : Buffer.from(bytes), path);
   }
 
-  replaceFile(path: string, bytes: Uint8Array | string, options: ReplaceOptions = {}): void {
+  replaceFile(path: string, bytes: FileContents, options: ReplaceOptions = {}): void {
     this.#enter("replaceFile", path);
     const { parent, name } = this.#parent(path, "replace");
     if (parent.children.get(name)?.kind === "directory") throw failure("FILE_IS_DIRECTORY", "replace", path, "EISDIR");
     const node = this.#make("file", options.mode ?? 0o644);
     try {
-      this.#fill(node, typeof bytes === "string" ? Buffer.from(bytes) : Buffer.from(bytes), path);
+      const parts = typeof bytes === "string" ? [Buffer.from(bytes)] : bytes instanceof Uint8Array ? [bytes] : bytes;
+      this.#fill(node, Buffer.concat(parts), path);
     } catch (error) {
       this.#usedBytes -= node.bytes.length;
       throw error;
