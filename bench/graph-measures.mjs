@@ -1,10 +1,11 @@
 // Graphs of a size that nobody builds in a benchmark: planned, and asked about when there is nothing to do.
 
+import { execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, utimesSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { Begat } from "./contestants.mjs";
+import { Begat, LAUNCHER } from "./contestants.mjs";
 import { takeTurns } from "./samples.mjs";
-import { settleBegat } from "./settled.mjs";
+import { LAUNCHED, settleBegat } from "./settled.mjs";
 
 /** `layers` of `width` chores, each with five inputs of the layer before; a begatfile as a generator writes it. */
 function wide(folder, width, layers) {
@@ -23,42 +24,101 @@ function wide(folder, width, layers) {
     }
     writeSync(file, text);
   }
+  // Beside the others, so that a change of its source calls for one chore and no more.
+  writeFileSync(join(folder, "src/single"), "single\n");
+  utimesSync(join(folder, "src/single"), 500, 500);
+  writeSync(file, "run join(single [ src/single ])\n");
   const last = Array.from({ length: width }, (_, i) => `out/l${layers - 1}-${i}`);
-  writeSync(file, `group all = [ ${last.join(" ")} ]\n`);
+  writeSync(file, `group all = [ out/single ${last.join(" ")} ]\n`);
   closeSync(file);
+}
+
+/** Runs `work`, which must find nothing to do, and answers the time of the whole command; its CPU goes into `cpu`. */
+function nullMs(work, cpu = []) {
+  const { wallMs, cpuMs, counts } = work();
+  if (!counts().nothing) throw new Error(`a null build did something: ${counts().last}`);
+  if (cpuMs !== undefined) cpu.push(cpuMs);
+  return wallMs;
 }
 
 export const graphMeasures = [
   {
     name: "large-graph",
-    rows: ["large-graph-plan", "large-graph-memory", "large-graph-null"],
+    rows: [
+      "plan",
+      "memory",
+      "null",
+      "client",
+      "client-cpu",
+      "engine",
+      "engine-cpu",
+      "engine-rss",
+      "leaf",
+      "leaf-memory",
+    ].map((what) => `large-graph-${what}`),
     async run(arena) {
       const width = arena.size(1000, 120);
       const layers = arena.size(1000, 3);
       const title = `${width * layers} chores, ${5 * width * layers} edges`;
       const folder = arena.folder();
       wide(folder, width, layers);
-      const begat = new Begat(arena.processes, folder, ["out"], arena.begatCommand);
-      const planned = await settleBegat(arena, begat);
-      const [idle] = takeTurns(arena.rounds(3), [
-        () => {
-          const { wallMs, counts } = begat.build("any");
-          if (!counts().nothing) throw new Error(`a null build did something: ${counts().last}`);
-          return wallMs;
-        },
-      ]);
-      const common = { peerName: "" };
+      execFileSync("sh", [join(LAUNCHER, "../tools/setup.sh"), "bundle"], { stdio: ["ignore", "ignore", "inherit"] });
+      const begat = new Begat(arena.processes, folder, ["out"], LAUNCHED);
+      const planned = await settleBegat(arena, begat, LAUNCHED);
+      const level = ["--min-isolation", "none"];
+      const [node] = takeTurns(1, [() => nullMs(() => begat.build("any"))]);
+      const asked = () => begat.launch("build", ...level);
+      const alone = () => begat.launch("build", ...level, "--no-daemon");
+      const [clientCpu, engineCpu] = [[], []];
+      alone();
+      const [client] = takeTurns(arena.rounds(9), [() => nullMs(alone, clientCpu)]);
+      let engine;
+      let rss;
+      try {
+        asked();
+        begat.warm("any");
+        [engine] = takeTurns(arena.rounds(9), [() => nullMs(asked, engineCpu)]);
+        rss = begat.engine().rssBytes;
+      } finally {
+        begat.launch("daemon", "stop");
+      }
+      const changes = [];
+      for (let round = 0; round < arena.rounds(2); round++) {
+        writeFileSync(join(folder, "src/single"), `single ${round}\n`);
+        const measured = begat.build("any", "--executor", "process");
+        const { executed, last } = measured.counts();
+        if (executed !== 1) throw new Error(`one file changed, and begat did: ${last}`);
+        changes.push(measured);
+      }
+      const row = (what, measure, unit, numbers, most) => ({
+        name: `large-graph-${what}`,
+        measure: `${measure}, ${title}`,
+        unit,
+        begat: numbers,
+        peerName: "",
+        ...(most === undefined ? {} : { goal: { most } }),
+      });
       return [
-        { ...common, name: "large-graph-plan", measure: `plan, ${title}`, unit: "ms", begat: [planned.planMs] },
-        {
-          ...common,
-          name: "large-graph-memory",
-          measure: `plan, ${title}, peak RSS`,
-          unit: "MB",
-          begat: [planned.rssBytes / 1e6],
-          goal: { most: 1000 },
-        },
-        { ...common, name: "large-graph-null", measure: `null, ${title}, new process`, unit: "ms", begat: idle },
+        row("plan", "plan", "ms", [planned.planMs]),
+        row("memory", "plan, peak RSS", "MB", [planned.rssBytes / 1e6], 1000),
+        row("null", "null, new process", "ms", node),
+        row("client", "null, glance", "ms", client),
+        row("client-cpu", "null, glance, CPU", "ms", clientCpu),
+        row("engine", "null, warm engine", "ms", engine, 20),
+        row("engine-cpu", "null, warm engine, CPU without the engine's", "ms", engineCpu),
+        row("engine-rss", "null, warm engine, its RSS", "MB", [rss / 1e6]),
+        row(
+          "leaf",
+          "one file changed",
+          "ms",
+          changes.map(({ wallMs }) => wallMs),
+        ),
+        row(
+          "leaf-memory",
+          "one file changed, peak RSS",
+          "MB",
+          changes.map(({ rssBytes }) => (rssBytes ?? 0) / 1e6),
+        ),
       ];
     },
   },

@@ -9,14 +9,15 @@ export const limits = {
     "starting the launcher's shell and begat-client, which looks at each of begat's own sources (600 stats)",
   "engine-100k": "as for 10,000 chores; nothing of it grows with the checkout",
   "watch-begin":
-    "the 8 ms that a burst may pause, then a pass over the plan's columns for each thing a build keeps of a chore",
+    "the 8 ms that a burst may pause, a stat for each file beside the saved one, some passes over the plan's columns, and on a busy machine V8's collection of what the build before has left",
   "cold-process":
     "begat's one JavaScript thread has some 1.5 to 2 ms of work for each chore (staging, storing, signing, recording, some 100 system calls), a third of which no recipe runs beside",
   "cold-bubblewrap": "bwrap's own 2.5 to 3.3 ms for each sandbox, and the same thread",
   "cold-server":
     "of 30 ms of CPU a chore on a busy machine begat's own threads take 7; the rest is a shell that starts cp, where ninja's becomes it, and the sandbox, its network namespace first of all",
   "large-graph-memory":
-    "what is planned takes 480 MB as it is written, plan and state; the peak is while begatfiles are evaluated and laid out: pools that grow by copying, and garbage that V8 takes its time to collect",
+    "the plan itself, its strings above all, the text and its calls, and the hash tables while it is laid out",
+  "large-graph-engine": "as for 10,000 chores; nothing of it grows with the graph",
   "chain-bubblewrap":
     "with nothing to run beside, each step is the sandbox (5 to 6 ms) and then begat's work on it (3 to 4 ms)",
   "c-project": "the sandbox, and begat's thread beside two compilers on two processors",

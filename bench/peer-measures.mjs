@@ -4,10 +4,12 @@ import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { coldBegat, coldNinja } from "./cold-measures.mjs";
 import { onPath } from "./measured-process.mjs";
-import { peers } from "./peer-workspaces.mjs";
+import { peers as buildTools } from "./peer-workspaces.mjs";
 import { takeTurns } from "./samples.mjs";
+import { scriptPeers } from "./script-workspaces.mjs";
 import { independent, kibibyte } from "./workloads.mjs";
 
+const peers = [...buildTools, ...scriptPeers];
 const PATH = "/usr/local/bin:/usr/bin:/bin";
 
 /** A peer in a workspace of its own. */
@@ -22,7 +24,8 @@ class Peer {
   }
 
   prepare(count) {
-    this.peer.prepare(this.workspace, count);
+    this.count = count;
+    this.peer.prepare(this.workspace, count, this.program);
     this.#start();
   }
 
@@ -32,16 +35,18 @@ class Peer {
 
   /** A build without what was built before. */
   cold() {
-    const { forget, kept, beforeCold } = this.peer;
+    const { forget, forgetFiles, kept = [], beforeCold } = this.peer;
     if (forget !== undefined) this.#run(forget(this.program, this.workspace));
-    else for (const name of ["out", ...kept]) rmSync(join(this.workspace, name), { recursive: true, force: true });
+    forgetFiles?.(this.workspace, this.count);
+    if (forget === undefined)
+      for (const name of ["out", ...kept]) rmSync(join(this.workspace, name), { recursive: true, force: true });
     beforeCold?.(this.workspace);
     if (kept.length > 0) this.#start();
     return this.build();
   }
 
   edit(n) {
-    writeFileSync(join(this.workspace, "src/0/f0"), kibibyte(`edit ${n}`));
+    writeFileSync(join(this.workspace, this.peer.leaf ?? "src/0/f0"), kibibyte(`edit ${n}`));
   }
 
   end() {
@@ -54,7 +59,10 @@ class Peer {
   }
 
   #run(command) {
-    return this.processes.run(command, { directory: this.workspace, env: { PATH, HOME: this.workspace } });
+    return this.processes.run(command, {
+      directory: this.workspace,
+      env: { PATH, HOME: this.workspace, ...this.peer.env },
+    });
   }
 }
 
@@ -64,7 +72,9 @@ export const peerMeasures = ["ninja", ...peers.map(({ name }) => name)].map((nam
   name: `peer-${name}`,
   rows: Object.keys(titles).map((what) => `peer-${name}-${what}`),
   async run(arena) {
-    const count = arena.size(200, 10);
+    const isScripts = scriptPeers.some((peer) => peer.name === name);
+    // A script is started by npm, which takes a second.
+    const count = arena.size(isScripts ? 100 : 200, 10);
     const rows = (samples) =>
       Object.entries(titles).map(([what, title]) => ({
         name: `peer-${name}-${what}`,
@@ -91,7 +101,8 @@ export const peerMeasures = ["ninja", ...peers.map(({ name }) => name)].map((nam
             cold: other ? () => other.cold() : coldNinja(ninja, "out/0/f0"),
             null: other ? () => other.build() : () => ninja.build().wallMs,
             leaf: () => {
-              edit(other?.workspace ?? ninja.workspace, ++n);
+              if (other) other.edit(++n);
+              else edit(ninja.workspace, ++n);
               return other ? other.build() : ninja.build().wallMs;
             },
           };
@@ -106,7 +117,10 @@ export const peerMeasures = ["ninja", ...peers.map(({ name }) => name)].map((nam
           const samples = {};
           for (const what of Object.keys(titles)) {
             if (what === "null") for (const side of [mine, theirs]) side.null();
-            const [ours, its] = takeTurns(arena.rounds(what === "cold" ? 3 : 5), [mine[what], theirs[what]]);
+            const [ours, its] = takeTurns(arena.rounds(what !== "cold" ? 5 : isScripts ? 1 : 3), [
+              mine[what],
+              theirs[what],
+            ]);
             samples[what] = { begat: ours, peer: its };
           }
           return rows((what) => samples[what]);
