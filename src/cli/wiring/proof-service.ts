@@ -37,6 +37,7 @@ import { artifactQuery } from "./history-service.ts";
 import type { Machine } from "./machine.ts";
 import { offlinePage, PageError } from "./offline-page.ts";
 import { lister } from "./records.ts";
+import { treeDigest } from "./tree-digest.ts";
 
 export class ProveError extends BegatError<
   "PROOF_NOT_PROVEN" | "PROOF_BUNDLE_UNREADABLE" | "PROOF_POLICY_UNREADABLE" | "PROOF_ARTIFACT_UNREADABLE"
@@ -186,12 +187,7 @@ export async function verify(machine: Machine, request: VerifyRequest): Promise<
   const proof = readBundle(machine, request.bundle);
   const policyText = request.policy === undefined ? undefined : readPolicyFile(machine, request.policy);
   const policy = policyText === undefined ? undefined : understood(policyText, request.policy as string);
-  const stat = fs.stat(request.artifact);
-  if (stat?.kind !== "file") {
-    const what = stat === undefined ? "is not there" : `is a ${stat.kind}; a proof of a tree is checked file by file`;
-    throw new ProveError("PROOF_ARTIFACT_UNREADABLE", `${request.artifact} ${what}`);
-  }
-  const artifact = digestOf(fs.readFile(request.artifact)).hash;
+  const artifact = artifactDigest(machine, request.artifact);
   const pin = readPin(fs, machine.directories.stateHome);
   const verdict = await verifyProof({
     proof,
@@ -224,6 +220,15 @@ export async function verify(machine: Machine, request: VerifyRequest): Promise<
   const text = signer === undefined ? verificationSummary(facts) : JSON.stringify(signedSummary(facts, signer));
   fs.replaceFile(vsa, `${text}\n`);
   return { ...view, vsa: { path: vsa, signedBy: signer?.key } };
+}
+
+/** Of the bytes of a file; of a directory, what names a tree. */
+function artifactDigest({ fs }: Machine, path: string): Sha256 {
+  const stat = fs.stat(path);
+  if (stat?.kind === "file") return digestOf(fs.readFile(path)).hash;
+  if (stat?.kind === "directory") return treeDigest(fs, path);
+  const what = stat === undefined ? "is not there" : "is neither a file nor a directory";
+  throw new ProveError("PROOF_ARTIFACT_UNREADABLE", `${path} ${what}`);
 }
 
 /** Writes the page that checks proofs in a browser: the same bytes for everybody who has this begat. */
