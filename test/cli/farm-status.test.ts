@@ -27,7 +27,11 @@ const report: FarmStatusReport = {
   leader: "boss",
   at: undefined,
   queued: 1,
-  rnodes: [rnode("r1"), rnode("r2", { state: "quarantined", busy: 0, reason: "no space left; next probe in 30 s" })],
+  rnodes: [
+    rnode("r1"),
+    rnode("r2", { state: "quarantined", busy: 0, reason: "no space left; next probe in 30 s" }),
+    rnode("r3", { state: "away", busy: 0, reason: "it is not connected" }),
+  ],
   executions: [
     execution("executions/1", { state: "executing", rnodes: ["r1"] }),
     execution("executions/2", {
@@ -40,9 +44,10 @@ const report: FarmStatusReport = {
 test("the status names rnodes and executions, where they are or why they wait, and no control characters", () => {
   expect(statusText({ paint }, report)).toBe(
     [
-      "leader boss: 2 rnodes, 1 of 8 slots taken, 1 queued",
+      "leader boss: 2 rnodes and 1 away, 1 of 8 slots taken, 1 queued",
       "  r1  ready        1/4  bubblewrap  pool=a",
       "  r2  quarantined  0/4  bubblewrap  pool=a  no space left; next probe in 30 s",
+      "  r3  away         0/4  bubblewrap  pool=a  it is not connected",
       "",
       "  executions/1  compile(a.c)  on r1",
       "  executions/2  link\\x1b[31m  pending because all 4 slots of the rnode that could run it are taken",

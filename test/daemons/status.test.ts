@@ -38,6 +38,7 @@ const view = (parts: Partial<FulcrumView> = {}): FulcrumView => ({
     cacheHits: 3,
     executed: 6,
     failed: 1,
+    cancelled: 5,
     untrusted: 1,
     queuedAgain: 2,
     queued: 4,

@@ -35,9 +35,12 @@ export function statusText({ paint }: Pick<Context, "paint">, report: FarmStatus
   const { rnodes, executions, queued, leader } = report;
   const colour = (cell: string, column: number, row: number) =>
     column !== 1 ? cell : rnodes[row]?.state === "ready" ? paint.green(cell) : paint.red(cell);
-  const busy = rnodes.reduce((sum, rnode) => sum + rnode.busy, 0);
-  const slots = rnodes.reduce((sum, rnode) => sum + rnode.slots, 0);
-  const head = `leader ${oneLine(leader)}: ${counted(rnodes.length, "rnode")}, ${busy} of ${counted(slots, "slot")} taken, ${queued} queued`;
+  const there = rnodes.filter(({ state }) => state !== "away");
+  const away = rnodes.length - there.length;
+  const busy = there.reduce((sum, rnode) => sum + rnode.busy, 0);
+  const slots = there.reduce((sum, rnode) => sum + rnode.slots, 0);
+  const members = `${counted(there.length, "rnode")}${away === 0 ? "" : ` and ${away} away`}`;
+  const head = `leader ${oneLine(leader)}: ${members}, ${busy} of ${counted(slots, "slot")} taken, ${queued} queued`;
   return [
     `${paint.bold(head)}\n`,
     tableText(rnodes.map(rnodeRow), { indent: "  ", paint: colour }),

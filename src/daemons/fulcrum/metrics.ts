@@ -47,6 +47,7 @@ export function metricsText(view: FulcrumView): string {
       family("begat_leader_results_total", "counter", "Results by what became of them.", [
         [{ outcome: "executed" }, leader.executed],
         [{ outcome: "failed" }, leader.failed],
+        [{ outcome: "cancelled" }, leader.cancelled],
         [{ outcome: "untrusted" }, leader.untrusted],
       ]),
       one("begat_leader_queued_again_total", "counter", "Executions that had to be queued again.", leader.queuedAgain),

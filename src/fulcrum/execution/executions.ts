@@ -45,7 +45,7 @@ export class Executions {
   readonly #keeping = new Map<string, Promise<void>>();
   readonly #killed = new Map<string, string>();
   readonly #changes = new Set<() => void>();
-  readonly #counts = { submitted: 0, cacheHits: 0, executed: 0, failed: 0, untrusted: 0, queuedAgain: 0 };
+  readonly #counts = { submitted: 0, cacheHits: 0, executed: 0, failed: 0, cancelled: 0, untrusted: 0, queuedAgain: 0 };
 
   constructor(options: LeaderOptions, journal: Journal) {
     this.#options = options;
@@ -337,7 +337,8 @@ export class Executions {
     const operation = this.operations.get(name);
     if (operation === undefined || answer.kind === "unknown") return;
     if (answer.kind !== "result") {
-      this.#counts.failed++;
+      if (answer.kind === "cancelled") this.#counts.cancelled++;
+      else this.#counts.failed++;
       this.#finish(operation, failureResponse(answer, this.#killed.get(name)));
       return;
     }

@@ -43,6 +43,8 @@ export interface LeaderFigures {
   readonly cacheHits: number;
   readonly executed: number;
   readonly failed: number;
+  /** Ended because nobody wanted them any more, or by an operator. */
+  readonly cancelled: number;
   readonly untrusted: number;
   readonly queuedAgain: number;
   readonly queued: number;
