@@ -78,8 +78,6 @@ export interface ReadyImage extends ImageFacts {
   readonly root: string;
   /** It stood already; nothing was read but its facts. */
   readonly cached: boolean;
-  /** Packages fetched just now, so the ledger must hear of them. */
-  readonly ingested: readonly LockedPackage[];
 }
 
 /** Something a person waits for. */
@@ -143,10 +141,16 @@ export interface ImageProvider {
    * digests, on every machine.
    *
    * @param files Where the bytes of the spec's files are; those of a `from` image as well.
+   * @param onFetched Told of packages as they come in, whatever becomes of the image.
    * @throws {ImageError} `IMAGE_PACKAGE_VANISHED`, `IMAGE_DIGEST_MISMATCH`, `IMAGE_FILE_CONFLICT`,
    *   `IMAGE_ARCHIVE_REFUSED`, `IMAGE_TOO_LARGE`, `IMAGE_UNREACHABLE`, `IMAGE_TOOL_MISSING`.
    */
-  build(image: ResolvedImage, files: readonly ImageFile[], signal: AbortSignal): Promise<ReadyImage>;
+  build(
+    image: ResolvedImage,
+    files: readonly ImageFile[],
+    signal: AbortSignal,
+    onFetched?: (packages: readonly LockedPackage[]) => void,
+  ): Promise<ReadyImage>;
   /** Every image that stands, sorted by name, then digest. */
   list(): readonly ImageFacts[];
   /** The image's blobs, if it stands; a read of its facts. */

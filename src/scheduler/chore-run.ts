@@ -123,7 +123,7 @@ export async function runChore(
       if (isImage) {
         const endTurn = await turn();
         const made = await buildImage(context, chore, action).finally(endTurn);
-        if (made.built !== undefined) await context.recorder.entered(made.built.ingested);
+        await context.recorder.entered(made.ingested);
         judged = made;
       } else {
         const imageRoot = imageRootOf(context, chore);

@@ -1,5 +1,6 @@
 import { explain, parseSha256, type Sha256 } from "../base/index.ts";
 import type { DescribedAction, ExecutionResult, Isolation } from "../executor/index.ts";
+import type { IngestBody } from "../provenance/index.ts";
 import type { RunContext } from "./chore-run.ts";
 import { imageProperty } from "./plan.ts";
 import type { BuiltImage } from "./rooms.ts";
@@ -31,6 +32,8 @@ export async function buildImage(
   readonly result: ExecutionResult;
   readonly properties: Readonly<Record<string, string>>;
   readonly built: BuiltImage | undefined;
+  /** What came in for it, built or not. */
+  readonly ingested: readonly IngestBody[];
 }> {
   const { plan, rooms, signal } = context;
   const name = plan.imageName(chore);
@@ -62,8 +65,10 @@ export async function buildImage(
       result: result({ verdict: "executor-error", detail, exitCode: undefined }),
       properties: {},
       built: undefined,
+      ingested: [],
     };
   }
+  const ingested: IngestBody[] = [];
   try {
     const isContent = (path: string): boolean => !path.startsWith(".begat/") || path.startsWith(".begat/source/");
     const content = {
@@ -71,15 +76,16 @@ export async function buildImage(
       links: request.links,
       emptyDirectories: request.emptyDirectories,
     };
-    const built = await rooms.images.build(spec, content, signal);
+    const built = await rooms.images.build(spec, content, signal, (body) => ingested.push(body));
     const properties = { [imageProperty(name)]: `${PREFIX}${built.digest}` };
-    return { result: result({ stdout: Buffer.from(built.report) }), properties, built };
+    return { result: result({ stdout: Buffer.from(built.report) }), properties, built, ingested };
   } catch (error) {
     if (signal.aborted) throw error;
     return {
       result: result({ verdict: "executor-error", detail: explain(error), exitCode: undefined }),
       properties: {},
       built: undefined,
+      ingested,
     };
   }
 }

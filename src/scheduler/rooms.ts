@@ -60,15 +60,19 @@ export interface BuiltImage {
   readonly report: string;
   /** The report in a line for people; empty where there is nothing to say. */
   readonly summary: string;
-  /** Packages that came in just now. */
-  readonly ingested: readonly IngestBody[];
 }
 
 /** hermetic's images, as the engine needs them. */
 export interface Images {
   /** Pins what is not pinned yet, in begat.lock. */
   resolve(declarations: readonly ImageDeclaration[], signal: AbortSignal): Promise<readonly ImageSpec[]>;
-  build(spec: ImageSpec, content: ImageContent, signal: AbortSignal): Promise<BuiltImage>;
+  /** @param onIngested Told of each package that comes in, also where the image is then not built. */
+  build(
+    spec: ImageSpec,
+    content: ImageContent,
+    signal: AbortSignal,
+    onIngested: (body: IngestBody) => void,
+  ): Promise<BuiltImage>;
   /** Absolute: the root file system of a built image, ready to be mounted; `undefined` where it must be built first. */
   root(digest: Sha256): string | undefined;
 }

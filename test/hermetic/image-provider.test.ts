@@ -46,10 +46,11 @@ describe("an image", () => {
       "dash 0.5-1",
       "libc6 2:2.36-9",
     ]);
-    const built = await provider.build(resolved!, [], never);
+    const fetched: string[] = [];
+    const built = await provider.build(resolved!, [], never, (all) => fetched.push(...all.map(({ name }) => name)));
     expect(built).toMatchObject({ cached: false, user: "build" });
     expect(built.env).toEqual(["LANG=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]);
-    expect(built.ingested.map(({ name }) => name).sort()).toEqual(["dash", "libc6"]);
+    expect(fetched.sort()).toEqual(["dash", "libc6"]);
     expect(rootOf(built.root).filter((line) => !line.startsWith("etc"))).toEqual([
       "bin -> usr/bin",
       "build/ 755",
@@ -87,11 +88,26 @@ describe("an image", () => {
     // Once more, and again after a restart: nothing is asked of anybody.
     const calls = workspace.programs.calls.length;
     const again = await make(workspace, image, { offline: true });
-    expect(again).toMatchObject({ cached: true, configDigest: built.configDigest, ingested: [] });
+    expect(again).toMatchObject({ cached: true, configDigest: built.configDigest });
     expect(workspace.programs.calls.length).toBe(calls);
     expect(canonicalJson(built.report as unknown as CanonicalValue)).toBe(
       canonicalJson(again.report as unknown as CanonicalValue),
     );
+  });
+
+  test("that is not built in the end has told of what came in for it", async () => {
+    const workspace = fresh();
+    await workspace.apt.add(SHELL, LIBC);
+    const provider = workspace.provider();
+    const [resolved] = await provider.resolve([request("tool", { deb: ["dash"] })], {}, never);
+    const stop = new AbortController();
+    const fetched: string[] = [];
+    const build = provider.build(resolved!, [], stop.signal, (packages) => {
+      fetched.push(...packages.map(({ name }) => name));
+      stop.abort();
+    });
+    await expect(build).rejects.toThrow();
+    expect(fetched.sort()).toEqual(["dash", "libc6"]);
   });
 
   test("has the digest that is written down here, whatever makes it", async () => {

@@ -90,21 +90,23 @@ export function imagesOf(
         return { name, text, pinned: specInputs(spec).map(({ path, digest }) => ({ name: path, digest })) };
       });
     },
-    async build(spec, content, signal) {
+    async build(spec, content, signal, onIngested) {
       const { chain } = JSON.parse(spec.text) as { chain: ChainLink[] };
       const requests = chain.map((link) => requestOf(link, treesOf(link, content)));
       const resolved = await provider.resolve(requests, {}, signal);
       const image = resolved[resolved.length - 1];
       if (image === undefined) throw new Error(`image ${spec.name} has no chain`);
       const files = requests.flatMap(({ trees }) => trees).flatMap((tree) => tree.files);
-      const ready = await provider.build(image, files, signal).catch((error: unknown) => {
+      const fetched = (packages: readonly LockedPackage[]) => {
+        for (const one of packages) onIngested(ingestBody(one, machine.who));
+      };
+      const ready = await provider.build(image, files, signal, fetched).catch((error: unknown) => {
         throw withRemedy(error);
       });
       return {
         digest: ready.configDigest,
         report: canonicalJson(reportValue(ready.report)),
         summary: gapSummary(ready.report),
-        ingested: ready.ingested.map((one) => ingestBody(one, machine.who)),
       };
     },
     root: (digest) => rootOf(machine, digest),

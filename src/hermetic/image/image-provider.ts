@@ -137,9 +137,14 @@ export function createImageProvider(options: ImageProviderOptions): ImageProvide
     return debian === "" ? options.architecture : ociArchitecture(debian);
   }
 
-  async function fetchMissing(name: string, spec: ImageSpec, signal: AbortSignal): Promise<readonly LockedPackage[]> {
+  async function fetchMissing(
+    name: string,
+    spec: ImageSpec,
+    signal: AbortSignal,
+    onFetched: (packages: readonly LockedPackage[]) => void = () => undefined,
+  ): Promise<void> {
     const missing = builder.missing(spec);
-    if (missing.length === 0) return [];
+    if (missing.length === 0) return;
     const ofKind = (kind: LockedPackage["kind"]) => missing.filter((one) => one.kind === kind);
     const what = (["deb", "npm"] as const)
       .map((kind) => ({ kind, list: ofKind(kind) }))
@@ -153,16 +158,21 @@ export function createImageProvider(options: ImageProviderOptions): ImageProvide
     }
     options.onFetching?.({ name, what });
     const debs = ofKind("deb");
-    if (debs.length > 0) await withDebs((pins) => pins.fetch(name, debs, signal));
+    if (debs.length > 0) {
+      await withDebs((pins) => pins.fetch(name, debs, signal));
+      onFetched(debs);
+    }
     const modules = ofKind("npm");
-    if (modules.length > 0) await npm.fetch(name, modules, signal);
-    return missing;
+    if (modules.length > 0) {
+      await npm.fetch(name, modules, signal);
+      onFetched(modules);
+    }
   }
 
-  function ready(image: StoredImage, name: string, cached: boolean, ingested: readonly LockedPackage[]): ReadyImage {
+  function ready(image: StoredImage, name: string, cached: boolean): ReadyImage {
     const { configDigest, manifestDigest, diffIds, env, user, sizeBytes, report } = image;
     const root = images.rootOf(configDigest);
-    return { name, configDigest, manifestDigest, diffIds, env, user, sizeBytes, report, root, cached, ingested };
+    return { name, configDigest, manifestDigest, diffIds, env, user, sizeBytes, report, root, cached };
   }
 
   /** The stored image with every blob of its layers in the store. */
@@ -231,19 +241,18 @@ export function createImageProvider(options: ImageProviderOptions): ImageProvide
 
     standing(spec) {
       const image = images.bySpec(specDigest(spec));
-      return image && ready(image, image.name, true, []);
+      return image && ready(image, image.name, true);
     },
 
-    async build(image, files, signal) {
+    async build(image, files, signal, onFetched) {
       const standing = images.bySpec(image.specDigest);
-      if (standing !== undefined) return ready(standing, image.name, true, []);
+      if (standing !== undefined) return ready(standing, image.name, true);
       const byDigest = new Map<Sha256, ImageFile>(files.map((file) => [file.digest.hash, file]));
-      const ingested = new Map<Sha256, LockedPackage>();
       for (let round = 1; ; round++) {
-        for (const one of await fetchMissing(image.name, image.spec, signal)) ingested.set(one.sha256, one);
+        await fetchMissing(image.name, image.spec, signal, onFetched);
         try {
           const built = await builder.build(image.name, image.spec, byDigest, signal);
-          return ready(built, image.name, false, [...ingested.values()]);
+          return ready(built, image.name, false);
         } catch (error) {
           // Evicted by another process, or corrupt and set aside just now: it is fetched or made again.
           const isLoss = error instanceof BlobStoreError && ["BLOB_MISSING", "BLOB_CORRUPT"].includes(error.code);
@@ -252,7 +261,7 @@ export function createImageProvider(options: ImageProviderOptions): ImageProvide
       }
     },
 
-    list: () => images.list().map((image) => ready(image, image.name, true, [])),
+    list: () => images.list().map((image) => ready(image, image.name, true)),
 
     ociBlobs(config) {
       const image = images.byConfig(config);
@@ -267,7 +276,7 @@ export function createImageProvider(options: ImageProviderOptions): ImageProvide
 
     async standOci(manifest, config, signal) {
       const standing = images.byConfig(config);
-      if (standing !== undefined) return ready(standing, standing.name, true, []);
+      if (standing !== undefined) return ready(standing, standing.name, true);
       const base = readManifest(blobs, manifest);
       if (base.config.hash !== config) {
         const message = `manifest ${manifest.hash} is of image ${base.config.hash}, not ${config}`;
@@ -277,7 +286,7 @@ export function createImageProvider(options: ImageProviderOptions): ImageProvide
       const pins = { architecture: options.architecture, packages: [], base };
       const words = { name, debs: [], npms: [], links: [], env: [], user: undefined, base: undefined };
       const spec = imageSpec(words, [], pins);
-      return ready(await builder.build(name, spec, new Map(), signal), name, false, []);
+      return ready(await builder.build(name, spec, new Map(), signal), name, false);
     },
 
     async export(facts, request, signal) {
