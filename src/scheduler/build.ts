@@ -185,8 +185,10 @@ async function conclude(
 }
 
 function artifactsOf({ loaded: { plan }, state }: Prepared, { wanted }: Selection): ArtifactColumns {
-  const ids = wanted.map((entry) => entry >>> 1).filter((path) => state.knows(path));
-  return { ids, paths: plan.paths, hashes: state.hashes };
+  const ids = new Uint32Array(wanted.length);
+  let count = 0;
+  for (const entry of wanted) if (state.knows(entry >>> 1)) ids[count++] = entry >>> 1;
+  return { ids: ids.subarray(0, count), paths: plan.paths, hashes: state.hashes };
 }
 
 /** begat itself failed: what did happen is still recorded and remembered, where that is possible. */
