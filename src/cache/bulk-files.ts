@@ -14,9 +14,15 @@ export interface BulkFiles {
   hash(path: string, options?: { readonly seal?: boolean }): Promise<Digest>;
   /**
    * Copies `from` to the new file `to` and answers the digest of exactly the bytes copied. `mode` is less the umask.
-   * Nothing is left at `to` when it fails.
+   * Nothing is left at `to` when it fails. With `known`, which whoever asks has of these bytes, none is computed: the
+   * kernel may then copy by itself.
    *
    * @throws {FileTreeError} `FILE_EXISTS` when there is something at `to`.
    */
-  copy(from: string, to: string, mode: number, options?: { readonly durable?: boolean }): Promise<Digest>;
+  copy(
+    from: string,
+    to: string,
+    mode: number,
+    options?: { readonly durable?: boolean; readonly known?: Digest },
+  ): Promise<Digest>;
 }

@@ -1,5 +1,5 @@
 import { type Digest, digestOf, EMPTY_DIGEST, type Sha256, sha256 } from "../base/index.ts";
-import { type FileTree, FileTreeError } from "../ports/index.ts";
+import { type FileTree, FileTreeError, STAT_NUMBERS } from "../ports/index.ts";
 import { BlobFiles, type BlobFilesOptions, isNotFound } from "./blob-files.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import { type BlobStore, BlobStoreError, type Materialisation, type QuarantinedBlob } from "./blob-store.ts";
@@ -32,6 +32,8 @@ export class FileBlobStore implements BlobStore {
   readonly #durable: boolean;
   readonly #onQuarantine: ((blob: QuarantinedBlob) => void) | undefined;
   readonly #verified = new Set<Sha256>();
+  /** Large blobs that were hashed on their way in and not written out since: what `stat` said of each when it stood. */
+  readonly #settled = new Map<Sha256, Float64Array>();
   readonly #verifying = new Map<Sha256, Promise<void>>();
   readonly #touched = new Map<Sha256, number | undefined>();
   #index: BlobIndex | undefined;
@@ -239,7 +241,23 @@ export class FileBlobStore implements BlobStore {
   #settle(temporary: string, digest: Digest, doing: string): void {
     this.#files.publish(temporary, digest.hash, doing);
     this.#verified.add(digest.hash);
+    if (digest.sizeBytes >= LARGE_FILE_BYTES) this.#settled.set(digest.hash, this.#statOf(digest.hash));
     this.#touch(digest.hash, digest.sizeBytes);
+  }
+
+  #statOf(hash: Sha256): Float64Array {
+    const numbers = new Float64Array(STAT_NUMBERS);
+    this.#fs.statInto(this.layout.blob(hash), numbers, 0);
+    return numbers;
+  }
+
+  /** Whether the blob's file is the very one that was hashed on its way in. Answers so once: later it is hashed again. */
+  #isAsSettled(hash: Sha256): boolean {
+    const then = this.#settled.get(hash);
+    this.#settled.delete(hash);
+    if (then === undefined) return false;
+    const now = this.#statOf(hash);
+    return then.every((number, i) => number === now[i]);
   }
 
   #writeOut(file: Materialisation): void {
@@ -262,7 +280,8 @@ export class FileBlobStore implements BlobStore {
     for (let attempt = 1; ; attempt++) {
       if (this.#files.sizeOf(digest.hash) === undefined) throw missing(digest);
       try {
-        return await this.#bulk.copy(this.layout.blob(digest.hash), to, mode);
+        const known = this.#isAsSettled(digest.hash) ? { known: digest } : {};
+        return await this.#bulk.copy(this.layout.blob(digest.hash), to, mode, known);
       } catch (cause) {
         // Gone to the trash since it was looked for, from where `sizeOf` takes it back; or the target's directory is
         // what is missing, and stays so.

@@ -1,6 +1,6 @@
 /**
  * What a worker of `NodeBulkFiles` runs, as source text: a bundle of one file has no second entry to point a worker at.
- * CommonJS, because `eval: true` is. One message in (`{id, op, from, to, mode, seal}`), one out
+ * CommonJS, because `eval: true` is. One message in (`{id, from, to, mode, seal, durable, known}`), one out
  * (`{id, hash, sizeBytes}` or `{id, message, code}`).
  */
 export const BULK_WORKER_SOURCE = `
@@ -13,9 +13,12 @@ const buffer = Buffer.allocUnsafeSlow(CHUNK);
 const zeros = Buffer.alloc(CHUNK);
 
 // Shares the blocks where the file system can; what is hashed afterwards is the source, whose bytes are the same ones.
-function clone(job) {
+// So does what is known already: without a pass of ours the kernel copies it, and holes with it, as zeros.
+function clone(job, stat) {
+  const isWhole = job.known !== undefined && !job.durable && stat.blocks * 512 >= stat.size;
+  const how = isWhole ? fs.constants.COPYFILE_FICLONE : fs.constants.COPYFILE_FICLONE_FORCE;
   try {
-    fs.copyFileSync(job.from, job.to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE_FORCE);
+    fs.copyFileSync(job.from, job.to, fs.constants.COPYFILE_EXCL | how);
   } catch (error) {
     if (error.code === "EEXIST") throw error;
     return false;
@@ -34,7 +37,8 @@ function pass(job) {
       if (stat.uid !== process.geteuid()) fs.fchownSync(input, process.geteuid(), process.getegid());
       fs.fchmodSync(input, 0o444);
     }
-    const cloned = job.to !== undefined && clone(job);
+    const cloned = job.to !== undefined && clone(job, stat);
+    if (cloned && job.known !== undefined) return { id: job.id, hash: job.known.hash, sizeBytes: job.known.sizeBytes };
     if (job.to !== undefined && !cloned) output = fs.openSync(job.to, O_WRONLY | O_CREAT | O_EXCL, job.mode);
     const hash = createHash("sha256");
     let size = 0;

@@ -9,6 +9,7 @@ interface Job {
   readonly mode?: number;
   readonly seal?: boolean;
   readonly durable?: boolean;
+  readonly known?: Digest | undefined;
 }
 
 interface Pending extends Job {
@@ -55,12 +56,18 @@ export class NodeBulkFiles {
 
   /**
    * Copies `from` to the new file `to` and answers the digest of exactly the bytes written. Runs of zeros become
-   * holes. `mode` is less the umask. Nothing is left at `to` when it fails.
+   * holes. `mode` is less the umask. Nothing is left at `to` when it fails. With `known`, that is answered, and the
+   * kernel copies by itself what has no holes.
    *
    * @throws {FileTreeError} `FILE_EXISTS` when there is something at `to`.
    */
-  copy(from: string, to: string, mode: number, options: { readonly durable?: boolean } = {}): Promise<Digest> {
-    return this.#run({ from, to, mode, durable: options.durable ?? false });
+  copy(
+    from: string,
+    to: string,
+    mode: number,
+    { durable = false, known }: { readonly durable?: boolean; readonly known?: Digest } = {},
+  ): Promise<Digest> {
+    return this.#run({ from, to, mode, durable, known });
   }
 
   /** Ends the workers; jobs under way are finished first by whoever awaits them. */
@@ -82,8 +89,8 @@ export class NodeBulkFiles {
       const pending = this.#waiting.shift() as Pending;
       member.busy = pending;
       member.worker.ref();
-      const { id, from, to, mode, seal, durable } = pending;
-      member.worker.postMessage({ id, from, to, mode, seal, durable });
+      const { id, from, to, mode, seal, durable, known } = pending;
+      member.worker.postMessage({ id, from, to, mode, seal, durable, known });
     }
   }
 

@@ -44,9 +44,23 @@ describe("NodeBulkFiles", () => {
     expect(answers.map((digest) => digest.hash)).toEqual(answers.map((_, i) => sha256(`content ${i}`)));
   });
 
+  test("what is known is answered and not computed", async () => {
+    const known = { hash: sha256("as the caller says"), sizeBytes: 5 };
+    node.writeFileSync(`${root}/f`, "bytes");
+    expect(await bulk.copy(`${root}/f`, `${root}/copy`, 0o640, { known })).toEqual(known);
+    expect(node.readFileSync(`${root}/copy`, "utf8")).toBe("bytes");
+    expect(node.statSync(`${root}/copy`).mode & 0o777).toBe(0o640);
+    await expect(bulk.copy(`${root}/f`, `${root}/copy`, 0o640, { known })).rejects.toMatchObject({
+      code: "FILE_EXISTS",
+    });
+  });
+
   test("runs of zeros become holes, and the size is kept", async () => {
     node.writeFileSync(`${root}/sparse`, "begin");
     node.truncateSync(`${root}/sparse`, 300e6);
+    const known = { hash: sha256("begin"), sizeBytes: 300e6 };
+    await bulk.copy(`${root}/sparse`, `${root}/known`, 0o444, { known });
+    expect(node.statSync(`${root}/known`).blocks * 512).toBeLessThan(4e6);
     const { hash, sizeBytes } = await bulk.copy(`${root}/sparse`, `${root}/copy`, 0o444);
     const stat = node.statSync(`${root}/copy`);
     expect([sizeBytes, stat.size]).toEqual([300e6, 300e6]);
