@@ -21,6 +21,9 @@ export interface Placed {
   readonly lost: readonly number[];
 }
 
+/** What stands in an output's place: itself, nothing at all, or something that is not it. */
+export type Standing = "in place" | "absent" | "other";
+
 /**
  * Outputs in the checkout: whether they stand there as recorded, and writing those that do not. Files and links are
  * replaced at once; a tree is built beside and swapped in. An entry is path * 2 + (1 for a tree).
@@ -77,21 +80,22 @@ export class CheckoutOutputs {
   }
 
   /** As `looksInPlace`, but a file that was only touched is read, recognised, and remembered as it is now. */
-  async isInPlace(entry: number): Promise<boolean> {
-    if (this.looksInPlace(entry)) return true;
+  async standing(entry: number): Promise<Standing> {
+    if (this.looksInPlace(entry)) return "in place";
     const path = entry >>> 1;
     const wanted = this.#state.digest(path);
-    if (wanted === undefined || this.#state.is(path, "tree") || this.#state.is(path, "symlink")) return false;
+    if (wanted === undefined || this.#state.is(path, "tree") || this.#state.is(path, "symlink")) return "other";
     const full = this.#checkout.absolute(this.#plan.path(path));
     const found = this.#checkout.fs.lstat(full);
-    if (found?.kind !== "file" || found.sizeBytes !== wanted.sizeBytes) return false;
-    if (((found.mode & 0o100) !== 0) !== this.#state.is(path, "executable")) return false;
+    if (found === undefined) return "absent";
+    if (found.kind !== "file" || found.sizeBytes !== wanted.sizeBytes) return "other";
+    if (((found.mode & 0o100) !== 0) !== this.#state.is(path, "executable")) return "other";
     const before = this.#checkout.fs.statInto(full, this.#numbers, 0) && this.#numbers.slice();
     const digest =
       found.sizeBytes < LARGE_FILE_BYTES ? digestOf(this.#checkout.fs.readFile(full)) : await this.#bulk.hash(full);
-    if (digest.hash !== wanted.hash || !before) return false;
+    if (digest.hash !== wanted.hash || !before) return "other";
     this.#sign(path, full);
-    return true;
+    return "in place";
   }
 
   /** Whether the store has what it takes to write this output. */
@@ -112,8 +116,12 @@ export class CheckoutOutputs {
     }
   }
 
-  /** Writes `entries` into the checkout. Throws `OutputError` before anything of a user's would be lost. */
-  async place(entries: readonly number[]): Promise<Placed> {
+  /**
+   * Writes `entries` into the checkout. Throws `OutputError` before anything of a user's would be lost.
+   *
+   * @param absent Those in whose place nothing stood a moment ago. Should a directory have come there, the rename fails.
+   */
+  async place(entries: readonly number[], absent: ReadonlySet<number>): Promise<Placed> {
     const files: { entry: number; file: Materialisation }[] = [];
     const written: number[] = [];
     const lost: number[] = [];
@@ -132,7 +140,7 @@ export class CheckoutOutputs {
         this.#placeLink(path, name);
         written.push(entry);
       } else {
-        this.#clearDirectory(path, name);
+        if (!absent.has(entry)) this.#clearDirectory(path, name);
         files.push({
           entry,
           file: { digest, path: this.#checkout.absolute(name), executable: this.#state.is(path, "executable") },

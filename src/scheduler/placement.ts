@@ -15,7 +15,9 @@ export class Placement {
   readonly #listener: EventListener;
   /** 1 for each path that is wanted. */
   readonly #isWanted: Uint8Array;
-  readonly #waiting: number[] = [];
+  readonly #waiting = new Set<number>();
+  /** Of those that wait, in whose place nothing stood when they were queued. */
+  readonly #absent = new Set<number>();
 
   constructor(
     plan: Plan,
@@ -57,16 +59,18 @@ export class Placement {
    */
   async queueWhatIsMissing(chore: number): Promise<string | undefined> {
     for (const entry of this.#wantedOf(chore)) {
-      if (await this.#outputs.isInPlace(entry)) continue;
+      const standing = await this.#outputs.standing(entry);
+      if (standing === "in place") continue;
       if (!this.#outputs.isAvailable(entry)) return this.#plan.path(entry >>> 1);
-      this.#waiting.push(entry);
+      this.#waiting.add(entry);
+      if (standing === "absent") this.#absent.add(entry);
     }
     return undefined;
   }
 
   /** Queues all wanted outputs of a chore that has just run. */
   queue(chore: number): void {
-    this.#waiting.push(...this.#wantedOf(chore));
+    for (const entry of this.#wantedOf(chore)) this.#waiting.add(entry);
   }
 
   /**
@@ -77,12 +81,19 @@ export class Placement {
    */
   async place(): Promise<readonly number[]> {
     const lost: number[] = [];
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.size > 0) {
+      const waiting = [...this.#waiting];
+      this.#waiting.clear();
+      const absent = new Set(this.#absent);
+      this.#absent.clear();
       const missing: number[] = [];
-      for (const entry of new Set(this.#waiting.splice(0))) {
-        if (!(await this.#outputs.isInPlace(entry))) missing.push(entry);
+      for (const entry of waiting) {
+        const standing = absent.has(entry) ? "absent" : await this.#outputs.standing(entry);
+        if (standing === "in place") continue;
+        if (standing === "absent") absent.add(entry);
+        missing.push(entry);
       }
-      const placed = await this.#outputs.place(missing);
+      const placed = await this.#outputs.place(missing, absent);
       this.written += placed.written.length;
       for (const entry of placed.written) {
         const digest = this.#state.digest(entry >>> 1);
