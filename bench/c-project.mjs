@@ -1,6 +1,6 @@
 // A C project of middling files: each includes a few headers of the project and of the system, and is linked into one.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Functions a file has; gcc -O1 takes some 50 ms for one file then. */
@@ -59,6 +59,11 @@ ${calls.join("\n")}
 `;
 }
 
+/** Changes a header that a tenth of the files include, in a way that matters. */
+export function changeHeader(folder, n) {
+  appendFileSync(join(folder, "include/h0.h"), `static const int changed${n} = ${n};\n`);
+}
+
 /** `files` C files and `headers` headers; every compilation is a chore, the program's link one more. */
 export function cProject(folder, files, headers) {
   for (const name of ["src", "include"]) mkdirSync(join(folder, name), { recursive: true });
@@ -78,9 +83,10 @@ export function cProject(folder, files, headers) {
 dictum compile(name) {
     in [ src/\${name}.c include/*.h ]
     out [ obj/\${name}.o ]
+    depfile obj/\${name}.d
     tools [ gcc as ]
     exec [[
-        gcc -O1 -Iinclude -c "src/$name.c" -o "$out"
+        gcc -O1 -Iinclude -MMD -MF "$depfile" -c "src/$name.c" -o "$out"
     ]]
 }
 dictum link {

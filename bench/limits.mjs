@@ -14,20 +14,21 @@ export const limits = {
     "begat's one JavaScript thread has some 1.5 to 2 ms of work for each chore (staging, storing, signing, recording, some 100 system calls), a third of which no recipe runs beside",
   "cold-bubblewrap": "bwrap's own 2.5 to 3.3 ms for each sandbox, and the same thread",
   "cold-server":
-    "of 30 ms of CPU a chore on a busy machine begat's own threads take 7; the rest is a shell that starts cp, where ninja's becomes it, and the sandbox, its network namespace first of all",
+    "begat's one JavaScript thread: a third of begat's CPU, half of it code that V8 has not come to optimise; then a shell that starts cp, where ninja's becomes it",
   "large-graph-memory":
     "the plan itself, its strings above all, the text and its calls, and the hash tables while it is laid out",
   "large-graph-engine": "as for 10,000 chores; nothing of it grows with the graph",
   "chain-bubblewrap":
     "with nothing to run beside, each step is the sandbox (5 to 6 ms) and then begat's work on it (3 to 4 ms)",
-  "c-project": "the sandbox, and begat's thread beside two compilers on two processors",
+  "c-project": "a second of starting up, then begat's thread beside two compilers on two processors",
+  "c-project-header": "starting up: Node, ledger, index, canaries; it is the same for one file and for thirty",
   "large-cold-process":
-    "each byte is written three times (staging area, store, checkout) and hashed three times, where ninja writes it once",
+    "each byte is written three times (staging area, store, checkout) and hashed twice, where ninja writes it once",
   "large-cold-bubblewrap":
-    "each byte is written three times (staging area, store, checkout) and hashed three times, where ninja writes it once",
+    "each byte is written three times (staging area, store, checkout) and hashed twice, where ninja writes it once",
   "large-restored": "each byte is copied from store to checkout and hashed on the way; the file system has no reflinks",
   "restored-1000":
-    "a wait of 200 ms for the ledger's group window; the sandbox's canaries, tried although nothing is to be run; making 1,000 files",
+    "CPU of one thread: Node's start and begat's (a third), then 17 system calls for each file, of which six make it",
   "leaf-process":
     "opening ledger and index (25 ms), starting a launcher, one recipe and one sync, beside a null build of 80 ms that is mostly Node's own start",
   "leaf-usual": "as without a sandbox, and trying the canaries before the first one (20 to 35 ms)",
