@@ -429,9 +429,9 @@ export class BuildRun {
           for (const path of outcome.changed) this.#remade.add(path);
         }
         this.#state.settled[chore] = 1;
-        const { elsewhere, described } = outcome;
+        const { elsewhere, described, cpuMs } = outcome;
         const isHit = elsewhere?.cached === true;
-        this.#desk.took(chore, this.#state.durationsMs[chore] as number);
+        this.#desk.took(chore, this.#state.durationsMs[chore] as number, cpuMs, elsewhere !== undefined);
         if (elsewhere !== undefined && !isHit)
           this.elsewhere.set(elsewhere.rnode, (this.elsewhere.get(elsewhere.rnode) ?? 0) + 1);
         this.#finish(chore, isHit ? STATUS.hit : STATUS.executed, outcome.changed);

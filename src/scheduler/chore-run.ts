@@ -38,6 +38,8 @@ export type RunOutcome =
       /** Elsewhere: on which rnode, and whether it had been executed before. */
       readonly elsewhere: { readonly rnode: string; readonly cached: boolean } | undefined;
       readonly described: DescribedAction;
+      /** Processor time of the recipe, milliseconds, where the executor tells it. */
+      readonly cpuMs: number | undefined;
     }
   /** What executes elsewhere gave no result that counts; nothing was recorded. */
   | { readonly kind: "spoilt"; readonly code: Spoilt; readonly because: string }
@@ -235,7 +237,7 @@ export async function runChore(
       };
       context.checker.enlist(repeated);
     }
-    return { kind: "ok", changed: [...changed], recorded, elsewhere, described: action };
+    return { kind: "ok", changed: [...changed], recorded, elsewhere, described: action, cpuMs: result.usage?.cpuMs };
   }
 }
 

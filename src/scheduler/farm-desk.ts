@@ -12,6 +12,15 @@ export const STAGED_AHEAD = 2;
  * busy for longer than executing it does.
  */
 const WORTH_SENDING_MS = 25;
+/**
+ * What a recipe would take on an idle machine, milliseconds. On a busy one most of a short one's wall time is waiting for a
+ * processor, so half as much again as its processor time is allowed. One that waits for something else, as a download
+ * does, is worth sending however little it computes.
+ */
+function effortMs(durationMs: number, cpuMs: number | undefined): number {
+  return cpuMs === undefined ? durationMs : Math.min(durationMs, Math.max(1.5 * cpuMs, durationMs / 4));
+}
+
 /** Executions of one chore that the farm may spoil before it runs here. */
 const TRIES = 2;
 
@@ -25,7 +34,7 @@ export class FarmDesk {
   readonly #jobs: number;
   readonly #listener: EventListener;
   readonly #recordedMs: ArrayLike<number>;
-  /** By dictum, of this build: what its chores took so far. */
+  /** By dictum, of this build: what its chores took so far (`effortMs`). */
   readonly #took = new Map<string, { sumMs: number; count: number }>();
   readonly #traits = new Map<number, { readonly dictum: string; readonly because: string | undefined }>();
   readonly #spoilt = new Map<number, number>();
@@ -127,13 +136,16 @@ export class FarmDesk {
     return took === undefined ? Number.POSITIVE_INFINITY : took.sumMs / took.count;
   }
 
-  /** Takes note of how long a chore that was placed took. */
-  took(chore: number, durationMs: number): void {
+  /**
+   * Takes note of what a chore took: wall time and, where that is known, processor time of its recipe. What it takes elsewhere
+   * says little of what it would take here.
+   */
+  took(chore: number, durationMs: number, cpuMs: number | undefined, isElsewhere: boolean): void {
     const traits = this.#traits.get(chore);
     this.#traits.delete(chore);
-    if (traits === undefined) return;
+    if (traits === undefined || isElsewhere) return;
     const took = this.#took.get(traits.dictum) ?? { sumMs: 0, count: 0 };
-    this.#took.set(traits.dictum, { sumMs: took.sumMs + durationMs, count: took.count + 1 });
+    this.#took.set(traits.dictum, { sumMs: took.sumMs + effortMs(durationMs, cpuMs), count: took.count + 1 });
   }
 
   started({ on }: Place): void {

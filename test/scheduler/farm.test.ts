@@ -187,6 +187,21 @@ describe("a build with a farm", () => {
     expect([summary.executed, farm.asked]).toEqual([8, []]);
   });
 
+  // The executor tells of 7 ms of processor time; the first one is known when the others are placed.
+  test.each([
+    ["waited for a processor", 40, false],
+    ["waits for something else", 400, true],
+  ])("a recipe that %s, %d ms in all, is worth sending: %s", async (_, takesMs, isSent) => {
+    const rest = ["b", "c", "d", "e", "f", "g", "h"].map((name) => `run make(${name} out/a)`);
+    const memory = builds(
+      ["dictum make(n from) { in [ $from ] out [ out/$n ] exec [[[ : ]]] }", "run make(a src)", ...rest, ""].join("\n"),
+      takesMs,
+    );
+    const farm = new TestFarm(memory);
+    const { summary } = await memory.build({ jobs: 1, rooms: { farm: async () => farm } });
+    expect([summary.executed, farm.asked.length > 0]).toEqual([8, isSent]);
+  });
+
   test("with no jobs of its own runs there all that can go there, as many at once as there is room for", async () => {
     const memory = builds();
     const farm = new TestFarm(memory, 3);
