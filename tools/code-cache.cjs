@@ -27,6 +27,9 @@ const command = [join(out, "begat.cjs"), "build", "--executor", "process"];
 spawnSync(process.execPath, command, { stdio: "ignore", timeout: 20_000 });
 process.argv = [process.execPath, ...command];
 
+// V8 takes a cache only from under the same flags as its own, and begat changes some where it executes.
+require("node:v8").setFlagsFromString = () => {};
+
 const Module = require("node:module");
 const loaded = new Module(join(out, "begat.cjs"), null);
 loaded.filename = loaded.id;
