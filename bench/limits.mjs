@@ -37,7 +37,7 @@ export const limits = {
   "schedule-interactive-16":
     "what runs for CI is not ended for somebody else's sake: on 16 slots the first of the 50 chores wait until others' have ended",
   "farm-throughput":
-    "two rnodes on the loopback add no processor, and a remote chore costs client, leader and rnode 28 ms of CPU on a busy machine (docs/benchmarks.md); shorter ones than 25 ms are kept at home",
+    "two rnodes on the loopback add no processor, and a remote chore costs client, leader and rnode 28 ms of CPU on a busy machine (docs/benchmarks.md); those that would take less than 25 ms on an idle machine are kept at home",
   "leader-hits": "a stream of grpc-js on both sides, which the client needs more CPU for than the leader",
   "stream-write": "the receiver's one thread: frames of 16 KiB put together, hashed, written",
   record:
