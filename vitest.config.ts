@@ -9,8 +9,8 @@ const FILES = "**/*.test.{ts,tsx}";
 const shared = SHARING.map((room) => `test/${room}/${FILES}`);
 
 /**
- * Tests with real processes, kernels and daemons on a machine that other work may hold up for seconds at any point: where
- * nobody watches, such a test gets a second try, and the summary names it. Tests of pure code get none.
+ * On a machine that other work may hold up for seconds at any point a test gets a second try where nobody watches. The summary
+ * names those that needed it, with the whole of what went wrong: a property's seed and counterexample are to be looked at.
  */
 const SECOND_TRIES = process.env.CI ? 1 : 0;
 
@@ -24,10 +24,11 @@ export default defineConfig({
     hookTimeout: 120_000,
     // The order in which files run is no promise of theirs; a number replays a run: npx vitest run --sequence.seed=N
     sequence: { shuffle: { files: true, tests: false } },
+    retry: SECOND_TRIES,
     reporters: ["default", "./tools/summary-reporter.mjs"],
     projects: [
       { extends: true, test: { name: "sharing", include: shared, isolate: false } },
-      { extends: true, test: { name: "apart", include: [`test/${FILES}`], exclude: shared, retry: SECOND_TRIES } },
+      { extends: true, test: { name: "apart", include: [`test/${FILES}`], exclude: shared } },
     ],
   },
 });

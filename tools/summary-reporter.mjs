@@ -14,7 +14,8 @@ export default class SummaryReporter {
         const { retryCount = 0 } = test.diagnostic() ?? {};
         if (state === "passed" && retryCount > 0) {
           console.log(`passed only at a second try: ${module.relativeModuleId} > ${test.fullName}`);
-          for (const error of test.result().errors ?? []) console.log(`    ${error.message.split("\n")[0]}`);
+          for (const error of test.result().errors ?? [])
+            console.log(error.message.slice(0, 4000).replaceAll(/^/gm, "    "));
         }
         if (state === "skipped")
           console.log(`skipped: ${module.relativeModuleId} > ${test.fullName}${note ? `: ${note}` : ""}`);
