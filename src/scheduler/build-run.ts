@@ -27,7 +27,7 @@ import type { CheckoutState } from "./state.ts";
 import type { Selection } from "./targets.ts";
 import { Turns } from "./turns.ts";
 
-/** How often a chore is looked at again because its inputs moved or went missing. */
+/** How often a chore is looked at again because one and the same input moved, or one file went missing. */
 const TRIES = 3;
 
 /** Everything between a plan whose sources are digested and the last chore's end. */
@@ -52,7 +52,7 @@ export class BuildRun {
   readonly #waitFor = new Map<number, number[]>();
   /** 1 where those after a chore in the graph wait for it no more: it has come to its end, or there was nothing to do. */
   readonly #released: Uint8Array;
-  readonly #tries = new Map<number, number>();
+  readonly #tries = new Map<string, number>();
   readonly #line: StartLine;
   readonly #progress: Progress;
   readonly #desk: FarmDesk;
@@ -364,8 +364,9 @@ export class BuildRun {
     const found = lostInput(this.#context, chore, verdict.described.request.inputs);
     if (found === undefined) return false;
     const { lost, makers } = found;
-    if (makers.size === 0 || this.#tired(chore)) {
-      this.#refuse(chore, verdict.decision, `input ${lost} is not in the store, and nothing brings it back`, undefined);
+    if (makers.size === 0 || this.#tired(chore, `lost ${lost}`)) {
+      const why = makers.size === 0 ? "and nothing brings it back" : `after it was made again ${TRIES} times`;
+      this.#refuse(chore, verdict.decision, `input ${lost} is not in the store, ${why}`, undefined);
       return true;
     }
     for (const maker of makers) {
@@ -385,9 +386,10 @@ export class BuildRun {
     return true;
   }
 
-  #tired(chore: number): boolean {
-    const tries = (this.#tries.get(chore) ?? 0) + 1;
-    this.#tries.set(chore, tries);
+  /** Each file by itself: of a chore with many rotten inputs one after another is found, and each is mended. */
+  #tired(chore: number, of: string): boolean {
+    const tries = (this.#tries.get(`${chore} ${of}`) ?? 0) + 1;
+    this.#tries.set(`${chore} ${of}`, tries);
     return tries > TRIES;
   }
 
@@ -459,8 +461,8 @@ export class BuildRun {
     const refreshed = await digestAgain(this.#context, chore);
     const [problem] = refreshed.problems;
     const which = names.slice(0, 3).join(", ");
-    if (problem !== undefined || this.#tired(chore)) {
-      const detail = problem?.message ?? `${which} changed again and again while the chore was about to run`;
+    if (problem !== undefined || this.#tired(chore, `moved ${names[0]}`)) {
+      const detail = problem?.message ?? `${which} changed ${TRIES + 1} times while the chore was about to run`;
       return this.#refuse(chore, verdict.decision, detail, "build again when nothing writes to it");
     }
     const news = `${which} changed during the build; ${this.#plan.label(chore)} uses the newer bytes`;
@@ -486,7 +488,7 @@ export class BuildRun {
     const chore = this.#plan.columns.producer[entry >>> 1] as number;
     // It is on its way already, and its outputs are put in place when it is done.
     if (!this.statuses.isDone(chore)) return;
-    if (this.#tired(chore))
+    if (this.#tired(chore, `made ${path}`))
       throw new LostOutputError("OUTPUT_LOST", `${path} was made and lost from the store ${TRIES} times`);
     this.#mustRun.set(chore, { reason: "evicted", output: path });
     if (!this.#waitFor.has(chore)) this.#waitFor.set(chore, []);

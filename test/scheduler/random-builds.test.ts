@@ -458,6 +458,22 @@ const KNOWN: readonly (readonly [what: string, sketches: readonly ChoreSketch[],
       { do: "corrupt", blob: 593 },
     ],
   ],
+  [
+    "both blobs of a tree rotten, found one after the other",
+    [
+      { kind: "tree", reads: [0], version: 0, volatile: true },
+      { kind: "mix", reads: [0], version: 0, volatile: true },
+      { kind: "mix", reads: [37, 0], version: 0, volatile: true },
+      { kind: "mix", reads: [0], version: 0, volatile: true },
+    ],
+    [
+      { do: "build", jobs: 1, target: undefined },
+      { do: "write", source: 0, content: "a1" },
+      { do: "corrupt", blob: 961 },
+      { do: "write", source: 0, content: "a1" },
+      { do: "corrupt", blob: 332 },
+    ],
+  ],
 ];
 
 describe("whatever happens between builds", () => {
