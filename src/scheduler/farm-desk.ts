@@ -12,12 +12,13 @@ export const STAGED_AHEAD = 2;
  * busy for longer than executing it does.
  */
 const WORTH_SENDING_MS = 25;
+
 /**
  * What a recipe would take on an idle machine, milliseconds. On a busy one most of a short one's wall time is waiting for a
  * processor, so half as much again as its processor time is allowed. One that waits for something else, as a download
  * does, is worth sending however little it computes.
  */
-function effortMs(durationMs: number, cpuMs: number | undefined): number {
+function effortOf(durationMs: number, cpuMs: number | undefined): number {
   return cpuMs === undefined ? durationMs : Math.min(durationMs, Math.max(1.5 * cpuMs, durationMs / 4));
 }
 
@@ -34,8 +35,8 @@ export class FarmDesk {
   readonly #jobs: number;
   readonly #listener: EventListener;
   readonly #recordedMs: ArrayLike<number>;
-  /** By dictum, of this build: what its chores took so far (`effortMs`). */
-  readonly #took = new Map<string, { sumMs: number; count: number }>();
+  /** By dictum: what its chores that ran here took so far in this build. */
+  readonly #took = new Map<string, { wallMs: number; effortMs: number; count: number }>();
   readonly #traits = new Map<number, { readonly dictum: string; readonly because: string | undefined }>();
   readonly #spoilt = new Map<number, number>();
   /** Chores that are to run here, and why. */
@@ -128,12 +129,15 @@ export class FarmDesk {
     return traits;
   }
 
-  /** By its own record, else by what others of its dictum took in this build; unknown is long enough. */
+  /**
+   * By its own record, of wall time, in so far as others of its dictum had a use for theirs in this build; without a record
+   * by what those took. Unknown is long enough.
+   */
   #expectedMs(chore: number): number {
     const recorded = this.#recordedMs[chore] ?? 0;
-    if (recorded > 0) return recorded;
     const took = this.#took.get(this.#traits.get(chore)?.dictum ?? "");
-    return took === undefined ? Number.POSITIVE_INFINITY : took.sumMs / took.count;
+    if (took === undefined) return recorded > 0 ? recorded : Number.POSITIVE_INFINITY;
+    return recorded > 0 ? recorded * (took.effortMs / took.wallMs) : took.effortMs / took.count;
   }
 
   /**
@@ -144,8 +148,9 @@ export class FarmDesk {
     const traits = this.#traits.get(chore);
     this.#traits.delete(chore);
     if (traits === undefined || isElsewhere) return;
-    const took = this.#took.get(traits.dictum) ?? { sumMs: 0, count: 0 };
-    this.#took.set(traits.dictum, { sumMs: took.sumMs + effortMs(durationMs, cpuMs), count: took.count + 1 });
+    const { wallMs, effortMs, count } = this.#took.get(traits.dictum) ?? { wallMs: 0, effortMs: 0, count: 0 };
+    const effort = effortOf(durationMs, cpuMs);
+    this.#took.set(traits.dictum, { wallMs: wallMs + durationMs, effortMs: effortMs + effort, count: count + 1 });
   }
 
   started({ on }: Place): void {

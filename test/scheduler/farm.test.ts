@@ -192,7 +192,7 @@ describe("a build with a farm", () => {
     ["waited for a processor", 40, false],
     ["waits for something else", 400, true],
   ])("a recipe that %s, %d ms in all, is worth sending: %s", async (_, takesMs, isSent) => {
-    const rest = ["b", "c", "d", "e", "f", "g", "h"].map((name) => `run make(${name} out/a)`);
+    const rest = ["b", "c", "d", "e", "f", "g", "h"].map((name) => `run make(${name} [ out/a src ])`);
     const memory = builds(
       ["dictum make(n from) { in [ $from ] out [ out/$n ] exec [[[ : ]]] }", "run make(a src)", ...rest, ""].join("\n"),
       takesMs,
@@ -200,6 +200,11 @@ describe("a build with a farm", () => {
     const farm = new TestFarm(memory);
     const { summary } = await memory.build({ jobs: 1, rooms: { farm: async () => farm } });
     expect([summary.executed, farm.asked.length > 0]).toEqual([8, isSent]);
+    // Now each has its own record of as much wall time.
+    memory.write("src", "2");
+    farm.asked.length = 0;
+    const again = await memory.build({ jobs: 1, rooms: { farm: async () => farm } });
+    expect([again.summary.executed, farm.asked.length > 0]).toEqual([8, isSent]);
   });
 
   test("with no jobs of its own runs there all that can go there, as many at once as there is room for", async () => {
