@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { bundleEntry } from "./bundles.mjs";
 import { JOBS } from "./contestants.mjs";
 import { takeTurns } from "./samples.mjs";
@@ -11,9 +12,8 @@ import { independent } from "./workloads.mjs";
 
 const PATH = "/usr/local/bin:/usr/bin:/bin";
 const env = { PATH };
-/** As the launcher starts a fulcrum. */
-const FULCRUM_ENV = { MALLOC_MMAP_THRESHOLD_: "1048576", MALLOC_TRIM_THRESHOLD_: "16777216" };
-const FULCRUM_FLAGS = ["--max-semi-space-size=2", "--optimize-for-size"];
+/** Words before Node's: as the launcher starts a fulcrum. */
+const START = ["sh", fileURLToPath(new URL("../packaging/start-fulcrum", import.meta.url))];
 
 export const farmMeasures = [
   {
@@ -21,16 +21,12 @@ export const farmMeasures = [
     rows: ["stream-write", "stream-read", "stream-memory"],
     async run(arena) {
       const megabytes = arena.size(1000, 4);
-      const command = [...(await bundleEntry("stream-blob"))];
+      const command = [...START, ...(await bundleEntry("stream-blob"))];
       const runs = [];
       takeTurns(arena.rounds(3), [
         () => {
           const words = [...command, arena.folder(), `${megabytes}`, "8"];
-          runs.push(
-            JSON.parse(
-              arena.processes.run(words, { directory: arena.folder(), env: { ...env, ...FULCRUM_ENV } }).output,
-            ),
-          );
+          runs.push(JSON.parse(arena.processes.run(words, { directory: arena.folder(), env }).output));
           return 0;
         },
       ]);
@@ -156,16 +152,13 @@ class Farm {
   }
 
   async #serve(name, words) {
-    const [program, ...before] = this.#arena.begatCommand;
-    const child = spawn(
-      program,
-      [...FULCRUM_FLAGS, ...before, "fulcrum", "serve", "--json", "--name", name, ...words],
-      {
-        cwd: this.#home,
-        env: { ...this.#env(name), ...FULCRUM_ENV },
-        stdio: ["ignore", "pipe", "ignore"],
-      },
-    );
+    const command = [...this.#arena.begatCommand, "fulcrum", "serve", "--json", "--name", name, ...words];
+    const [program, ...rest] = [...START, ...command];
+    const child = spawn(program, rest, {
+      cwd: this.#home,
+      env: this.#env(name),
+      stdio: ["ignore", "pipe", "ignore"],
+    });
     this.#children.push(child);
     let said = "";
     child.stdout.setEncoding("utf8");

@@ -116,24 +116,16 @@ static bool print_glance(const char *root, char **arguments) {
 /* What the launcher does before it starts Node: Node 20 would read the certificates at every start, for 35 ms. */
 static void become_node(const char *node, const char *root, char **arguments, int count) {
   char program[PATH_MAX];
-  char **words = calloc((size_t)count + 5, sizeof *words);
+  char **words = calloc((size_t)count + 3, sizeof *words);
   if (words == NULL || snprintf(program, sizeof program, "%s/dist/begat.cjs", root) >= (int)sizeof program) return;
   const char *certificates = getenv("NODE_EXTRA_CA_CERTS");
   if (certificates != NULL && certificates[0] != 0) {
     setenv("BEGAT_EXTRA_CA_CERTS", certificates, 1);
     unsetenv("NODE_EXTRA_CA_CERTS");
   }
-  int at = 0;
-  words[at++] = (char *)node;
-  // As the launcher has it: one that waits for months keeps little memory.
-  if (count > 0 && strcmp(arguments[0], "fulcrum") == 0) {
-    setenv("MALLOC_MMAP_THRESHOLD_", "1048576", 1);
-    setenv("MALLOC_TRIM_THRESHOLD_", "16777216", 1);
-    words[at++] = "--max-semi-space-size=2";
-    words[at++] = "--optimize-for-size";
-  }
-  words[at++] = program;
-  memcpy(words + at, arguments, (size_t)count * sizeof *words);
+  words[0] = (char *)node;
+  words[1] = program;
+  memcpy(words + 2, arguments, (size_t)count * sizeof *words);
   execv(node, words);
 }
 
@@ -162,7 +154,9 @@ int main(int count, char **words) {
   }
   // Whoever comes next need not ask again.
   setenv("BEGAT_ASKED", is_current ? asked : "stale", 1);
-  if (is_current) become_node(node, root, arguments, count - 2);
+  // A fulcrum is started in a way of its own, which the launcher knows.
+  bool is_fulcrum = count > 2 && strcmp(arguments[0], "fulcrum") == 0;
+  if (is_current && !is_fulcrum) become_node(node, root, arguments, count - 2);
   char launcher[PATH_MAX];
   char **again = calloc((size_t)count + 2, sizeof *again);
   if (again == NULL || snprintf(launcher, sizeof launcher, "%s/begat", root) >= (int)sizeof launcher) return 2;

@@ -10,7 +10,10 @@ const can = (command: string, ...args: string[]) => spawnSync(command, args, { s
 const lock = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
 
 /** Words after `fulcrum serve`, quotes taken away. */
-const served = (text: string) => /fulcrum serve (.*)$/m.exec(text)?.[1]?.replaceAll('"', "").split(" ") ?? [];
+const served = (text: string) => {
+  const [, words = ""] = /fulcrum serve ((?:\\\n|.)*)$/m.exec(text) ?? [];
+  return words.replace(/["\\]/g, "").trim().split(/\s+/);
+};
 
 describe("what keeps fulcrums running", () => {
   test("starts them with options that there are", () => {
@@ -19,12 +22,25 @@ describe("what keeps fulcrums running", () => {
     const lines = [
       ...options.map((text) => text.split(" ")),
       served(read("swarm/fulcrum.yml")),
-      [...read("kubernetes/fulcrum.yaml").matchAll(/^ {12}- ([^\n:]+)$/gm)].map(([, word]) => word as string).slice(4),
+      [...read("kubernetes/fulcrum.yaml").matchAll(/^ {12}- ([^\n:]+)$/gm)].map(([, word]) => word as string).slice(6),
     ];
     for (const words of lines) {
       expect(words.length).toBeGreaterThan(1);
       expect(parseArguments(["fulcrum", "serve", ...words])).toMatchObject({ verb: "fulcrum serve" });
     }
+  });
+
+  test("starts them all in one way, which keeps their memory small", () => {
+    const start = "start-fulcrum node /usr/lib/begat/begat.cjs fulcrum serve";
+    expect(read("swarm/fulcrum.yml")).toContain(start);
+    expect(read("kubernetes/fulcrum.yaml").replaceAll(/\n +- /g, " ")).toContain(start);
+    // The unit starts the launcher.
+    expect(read("systemd/begat-fulcrum.service")).toContain("begat fulcrum serve");
+    expect(read("../begat")).toContain('sh "$root/packaging/start-fulcrum" "$node" "$root/dist/begat.cjs" "$@"');
+    const script = new URL("start-fulcrum", packaging).pathname;
+    const tell = "[process.env.MALLOC_MMAP_THRESHOLD_, process.env.MALLOC_TRIM_THRESHOLD_, ...process.execArgv].join()";
+    const { stdout } = spawnSync("sh", [script, process.execPath, "-p", tell], { encoding: "utf8" });
+    expect(stdout).toMatch(/^1048576,16777216,--max-semi-space-size=2,--optimize-for-size,/);
   });
 
   test.skipIf(!can("systemd-analyze", "--version"))("the unit is one (skipped without systemd-analyze)", () => {

@@ -117,11 +117,8 @@ describe.skipIf(!existsSync(client))("begat-client (where there is a C compiler)
     expect(run(["log"], { NODE_EXTRA_CA_CERTS: "/ca.pem" }).stdout).toBe(`node yes none /ca.pem: ${program()} log\n`);
   });
 
-  test("starts a fulcrum so that it keeps little memory, as the launcher does", () => {
-    const flags = "--max-semi-space-size=2 --optimize-for-size";
-    expect(run(["fulcrum", "serve"]).stdout).toBe(`node yes none none: ${flags} ${program()} fulcrum serve\n`);
-    const launcher = readFileSync(join(import.meta.dirname, "../../begat"), "utf8");
-    expect(launcher).toContain(`exec "$node" ${flags} "$root/dist/begat.cjs" "$@"`);
+  test("leaves a fulcrum to the launcher, which starts it so that it keeps little memory", () => {
+    expect(run(["fulcrum", "serve"]).stdout).toBe("launcher yes: fulcrum serve\n");
   });
 
   test.each<readonly [string, readonly string[], Record<string, string>]>([
