@@ -297,6 +297,28 @@ describe("the live view's layout", () => {
     ]);
   });
 
+  it("counts what was given to a farm apart, which may be queued there", () => {
+    const there = (index: number): BuildEvent => {
+      return {
+        ...start(index, `run(${index})`),
+        place: { on: "farm", because: "no slot was free here" },
+      } as BuildEvent;
+    };
+    const far = state([
+      [0, begin(9)],
+      [0, there(1)],
+      [0, there(2)],
+    ]);
+    expect(text(far, 1000, 80, 24).at(-1)).toBe("[0/9] 2 at the farm  1.0s");
+    const both = state([
+      [0, begin(9)],
+      [0, there(1)],
+      [0, start(0, "run(0)")],
+      [0, there(2)],
+    ]);
+    expect(text(both, 1000, 80, 5).at(-1)).toBe("[0/9] 1 running, 2 at the farm (1 not shown)  1.0s");
+  });
+
   it("leaves out what does not fit, the least worth first", () => {
     const live = state([
       [0, begin(1000)],

@@ -15,6 +15,7 @@ interface Running {
   readonly reason: string;
   readonly startedMs: number;
   readonly expectedMs: number | undefined;
+  readonly isAtFarm: boolean;
 }
 
 /** Rows at most, however high the terminal is: nobody reads more at ten pictures a second. */
@@ -60,6 +61,7 @@ export class LiveState {
           reason: reasonText(event.decision) + placeText(event.place),
           startedMs: nowMs,
           expectedMs: event.expectedMs,
+          isAtFarm: event.place?.on === "farm",
         });
         return;
       case "chore-finished":
@@ -128,13 +130,22 @@ export class LiveState {
     if (tally.failures.length > 0) add(`${formatCount(tally.failures.length)} failed`, "bad", " ");
     if (this.#running.size > 0) {
       const more = hidden > 0 ? ` (${formatCount(hidden)} not shown)` : "";
-      add(`${formatCount(this.#running.size)} running${more}`, "plain", pieces.length > 1 ? ", " : " ");
+      add(`${this.#whereText()}${more}`, "plain", pieces.length > 1 ? ", " : " ");
     }
     add(formatDuration(nowMs - this.#startedMs), "plain", "  ");
     const remaining = this.#remainingMs(nowMs);
     if (remaining !== undefined && !this.#cancelling) add(`about ${formatDuration(remaining)} left`, "plain", ", ");
     if (tally.cached > 0) add(`${formatCount(tally.cached)} cached`, "dim", ", ");
     return { key: "status", pieces };
+  }
+
+  /** Those at a farm apart: it says nothing of which of them are still queued there. */
+  #whereText(): string {
+    const { size } = this.#running;
+    let away = 0;
+    for (const { isAtFarm } of this.#running.values()) if (isAtFarm) away++;
+    const here = size > away ? [`${formatCount(size - away)} running`] : [];
+    return [...here, ...(away > 0 ? [`${formatCount(away)} at the farm`] : [])].join(", ");
   }
 
   /** The scheduler's estimate less the time since; a second at least, since "0.00s left" would be a lie. */
