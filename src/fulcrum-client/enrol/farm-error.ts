@@ -73,11 +73,15 @@ const HINTS: Partial<Record<string, string>> = {
   FARM_MEMBER_UNKNOWN: "join again with a new token, after moving the old membership away",
 };
 
+/** What to do where a peer's error has this code, as far as that is known. */
+export const farmHint = (code: string): string | undefined => HINTS[code];
+
+/** Whether a peer's error is one of these. */
+export const isFarmCode = (code: string | undefined): code is FarmErrorCode => code?.startsWith("FARM_") === true;
+
 /** A refusal by a leader in this room's words; any other failure as it is. */
 export function farmErrorOf(error: unknown): unknown {
-  const code = (error as { peerCode?: unknown } | undefined)?.peerCode;
-  if (!(error instanceof BegatError) || typeof code !== "string" || !code.startsWith("FARM_")) return error;
-  const message = error.message.replace(/^\S+\/\S+: /, "").replace(/ \([A-Z_]+\)$/, "");
-  const hint = HINTS[code];
-  return new FarmError(code as FarmErrorCode, message, hint === undefined ? {} : { hint });
+  const code = (error as { peerCode?: string } | undefined)?.peerCode;
+  if (!(error instanceof BegatError) || !isFarmCode(code)) return error;
+  return new FarmError(code, error.message, error.hint === undefined ? {} : { hint: error.hint });
 }

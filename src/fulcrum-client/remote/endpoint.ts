@@ -1,8 +1,13 @@
 import { BegatError } from "../../base/index.ts";
 import { reapi } from "../../protocol/index.ts";
 import type { Channel } from "../wire/channel.ts";
+import { RpcError } from "../wire/rpc-error.ts";
 
-export type EndpointErrorCode = "ENDPOINT_ADDRESS_MALFORMED" | "ENDPOINT_UNREACHABLE" | "ENDPOINT_UNSUITABLE";
+export type EndpointErrorCode =
+  | "ENDPOINT_ADDRESS_MALFORMED"
+  | "ENDPOINT_UNREACHABLE"
+  | "ENDPOINT_REFUSES"
+  | "ENDPOINT_UNSUITABLE";
 
 export class EndpointError extends BegatError<EndpointErrorCode> {}
 
@@ -38,6 +43,10 @@ export function parseEndpoint(text: string): EndpointAddress {
   });
 }
 
+/** Whether it is the caller that the endpoint does not want, and not the call. */
+export const isLockedOut = (error: unknown): boolean =>
+  error instanceof RpcError && (error.status === "UNAUTHENTICATED" || error.status === "PERMISSION_DENIED");
+
 /** The version of the API that is spoken here: 2.0 to 2.3. */
 const SPOKEN = { low: 0, high: 3 };
 
@@ -54,7 +63,8 @@ export interface EndpointAbilities {
 /**
  * Asks an endpoint what it can do.
  *
- * @throws {EndpointError} `ENDPOINT_UNREACHABLE`, or `ENDPOINT_UNSUITABLE` where it speaks other versions or digests.
+ * @throws {EndpointError} `ENDPOINT_UNREACHABLE`, `ENDPOINT_REFUSES` where it does not let us in, or
+ *   `ENDPOINT_UNSUITABLE` where it speaks other versions or digests.
  */
 export async function askAbilities(
   { channel, instance, name }: Endpoint,
@@ -67,6 +77,7 @@ export async function askAbilities(
       .getCapabilities({ instanceName: instance }, options);
   } catch (cause) {
     options.signal?.throwIfAborted();
+    if (isLockedOut(cause)) throw new EndpointError("ENDPOINT_REFUSES", `${name} does not let us in`, { cause });
     throw new EndpointError("ENDPOINT_UNREACHABLE", `${name} cannot be asked what it can do`, { cause });
   }
   const unsuitable = (because: string) => new EndpointError("ENDPOINT_UNSUITABLE", `${name} ${because}`);

@@ -15,7 +15,7 @@ import { farm, reapi, rpc, unpackAny } from "../../protocol/index.ts";
 import { BlobsMissingError, type RemoteBlobs } from "../blobs/index.ts";
 import { isTransient, type RetryPolicy } from "../wire/retry.ts";
 import { RpcError, STATUS_NAMES, statusNumber } from "../wire/rpc-error.ts";
-import { askAbilities, type Endpoint, EndpointError } from "./endpoint.ts";
+import { askAbilities, type Endpoint, EndpointError, isLockedOut } from "./endpoint.ts";
 import { callExecution } from "./execution-call.ts";
 import type { InputUploads, Loose, TravellingImage } from "./input-uploads.ts";
 import { Places } from "./places.ts";
@@ -241,10 +241,13 @@ export class RemoteExecutor implements Executor {
       return new ExecutorError("EXECUTOR_GONE", `${name} does not answer any more`, { cause: error });
     }
     if (!(error instanceof RpcError)) return error;
-    const isLocked = error.status === "UNAUTHENTICATED" || error.status === "PERMISSION_DENIED";
-    return new ExecutorError(isLocked ? "EXECUTOR_GONE" : "EXECUTOR_REFUSED", `${name} refuses ${request.label}`, {
-      cause: error,
-    });
+    return new ExecutorError(
+      isLockedOut(error) ? "EXECUTOR_GONE" : "EXECUTOR_REFUSED",
+      `${name} refuses ${request.label}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

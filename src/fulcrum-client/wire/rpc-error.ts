@@ -1,6 +1,6 @@
 import { BegatError, codeOf, explain } from "../../base/index.ts";
 import { type Any, millisecondsOf, rpc, unpackAny } from "../../protocol/index.ts";
-import { FARM_STATUS } from "../enrol/farm-error.ts";
+import { FARM_STATUS, farmHint, isFarmCode } from "../enrol/farm-error.ts";
 
 /** The status codes of gRPC by number. */
 export const STATUS_NAMES = [
@@ -67,16 +67,20 @@ interface FailedCall {
   readonly metadata?: { get(key: string): readonly (string | Uint8Array)[] };
 }
 
-/** What grpc-js reports, in our words. `method` is the full path; anything that is no status passes through. */
+/**
+ * What grpc-js reports, in our words. `method` is the full path; anything that is no status passes through. What a farm says of
+ * a membership is a sentence of its own, whatever was asked for.
+ */
 export function rpcErrorOf(error: unknown, method: string): unknown {
   if (error instanceof BegatError || !isFailedCall(error)) return error;
   const name = STATUS_NAMES[error.code] ?? "UNKNOWN";
   const status = name === "OK" ? "UNKNOWN" : name;
   const code = error.metadata?.get(CODE_KEY)[0];
-  return new RpcError(status, `${method.slice(1)}: ${error.details || "no reason given"} (${status})`, {
-    details: detailsOf(error.metadata?.get(DETAILS_KEY)[0]),
-    peerCode: typeof code === "string" ? code : undefined,
-  });
+  const peerCode = typeof code === "string" ? code : undefined;
+  const details = detailsOf(error.metadata?.get(DETAILS_KEY)[0]);
+  const said = error.details || "no reason given";
+  if (isFarmCode(peerCode)) return new RpcError(status, said, { details, peerCode, hint: farmHint(peerCode) });
+  return new RpcError(status, `${method.slice(1)}: ${said} (${status})`, { details, peerCode });
 }
 
 function isFailedCall(error: unknown): error is FailedCall {

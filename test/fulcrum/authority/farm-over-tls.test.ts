@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { codeOf, explain, hintOf } from "../../../src/base/index.ts";
 import {
   bindService,
   enrolService,
@@ -14,18 +15,20 @@ import {
   startServer,
 } from "../../../src/fulcrum/index.ts";
 import {
+  askAbilities,
   type Channel,
   enrolCalls,
   type Identity,
   joinWire,
   keepRenewed,
+  memberUri,
   openFarmChannel,
   RpcError,
   renewCertificate,
 } from "../../../src/fulcrum-client/index.ts";
 import { presentedChain } from "../../../src/platform/index.ts";
 import { SILENT_LOG } from "../../../src/ports/index.ts";
-import { farm as messages } from "../../../src/protocol/index.ts";
+import { farm as messages, reapi } from "../../../src/protocol/index.ts";
 import { TestFarm } from "../../support/farm.ts";
 import { scratchDirectory } from "../../support/scratch-directory.ts";
 
@@ -48,6 +51,7 @@ beforeEach(async () => {
     interceptors: [await roleInterceptor(gate)],
     services: [
       enrolService(farm.handlers),
+      bindService(reapi.CapabilitiesDefinition, { getCapabilities: async () => reapi.ServerCapabilities.create() }),
       bindService(messages.ResourcesDefinition, { get: async () => messages.FarmResources.fromPartial({}) }),
       bindService(messages.LeaseDefinition, {
         async *work(requests) {
@@ -160,6 +164,10 @@ describe("a farm over TLS", () => {
       clearInterval(beat);
     }
     expect(await ask(channel)).toBe("FARM_CERTIFICATE_REVOKED");
+    const asked = await askAbilities({ channel, instance: "", name: "boss" }, { timeoutMs: 20_000 }).catch((e) => e);
+    const revoked = `the membership of ${memberUri(identity.member)} was revoked`;
+    expect([codeOf(asked), explain(asked)]).toEqual(["ENDPOINT_REFUSES", `boss does not let us in: ${revoked}`]);
+    expect(hintOf(asked)).toContain("with a new token");
     const calls = enrolCalls(channel, address);
     await expect(renewCertificate(identity, calls)).rejects.toMatchObject({ code: "FARM_CERTIFICATE_REVOKED" });
   });
