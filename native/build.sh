@@ -27,6 +27,8 @@ build() {
   if [ -x "$new" ]; then
     mv "$new" "$program"
   else
+    # One of other sources may speak another protocol than the rest of begat.
+    rm -f "$program"
     printf 'begat: %s was not built, %s: %s\n' "$1" "$3" "$(head -n 1 "$new.log")" >&2
   fi
   rm -f "$new" "$new.log"

@@ -1,7 +1,6 @@
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
-  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -13,6 +12,7 @@ import {
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { BegatHome, begatProgram, type Workspace } from "../support/begat.ts";
+import { HAS_COMPILER, WITHOUT_COMPILER } from "../support/native-program.ts";
 import { engineStatus } from "../support/shared-engine.ts";
 
 const client = join(dirname(begatProgram()), "begat-client");
@@ -59,7 +59,7 @@ class Installation {
   }
 }
 
-describe.skipIf(!existsSync(client))("begat-client (where there is a C compiler)", () => {
+describe.skipIf(!HAS_COMPILER)(`begat-client${WITHOUT_COMPILER}`, () => {
   let home: BegatHome;
   let checkout: Workspace;
   let installation: Installation;

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type AskOrder, type EngineStatus, orderEngine, ownWorld } from "../../src/engine/index.ts";
 import { BegatHome, begatProgram, type Ran, type Workspace } from "../support/begat.ts";
-import { changeFeedProgram } from "../support/change-feed-program.ts";
+import { nativeProgram, WITHOUT_COMPILER } from "../support/native-program.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
 const BEGATFILE = `
@@ -28,7 +28,7 @@ const withoutTimes = ({ status, stdout, stderr }: Ran) => ({
   stderr,
 });
 
-describe.skipIf(changeFeedProgram() === undefined)("begat daemon (where there is a C compiler)", () => {
+describe.skipIf(nativeProgram("begat-change-feed") === undefined)(`begat daemon${WITHOUT_COMPILER}`, () => {
   let home: BegatHome;
   let checkout: Workspace;
   let directory: string;

@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { BegatHome, type Workspace } from "../support/begat.ts";
+import { HAS_STRACE, WITHOUT_STRACE } from "../support/skip-reason.ts";
 
 let home: BegatHome;
 let workspace: Workspace;
@@ -63,8 +63,7 @@ test("an input that was not read does not run the recipe again, and the records 
   // A dozen commands, one after another.
 }, 90_000);
 
-// Without strace nothing can be traced.
-test.skipIf(!existsSync("/usr/bin/strace"))("a traced recipe needs no depfile", async () => {
+test.skipIf(!HAS_STRACE)(`a traced recipe needs no depfile${WITHOUT_STRACE}`, async () => {
   joining("attr [ traced ]");
   workspace.write("list", "part/a\n");
   for (const name of ["a", "b"]) workspace.write(`part/${name}`, `${name}\n`);

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { FailureReport } from "../../src/scheduler/index.ts";
 import { BegatHome, type Built, type Workspace } from "../support/begat.ts";
+import { HAS_STRACE, WITHOUT_STRACE } from "../support/skip-reason.ts";
 
 let home: BegatHome;
 let workspace: Workspace;
@@ -12,15 +13,13 @@ beforeEach(() => {
 });
 afterEach(() => home.dispose());
 
-const hasStrace = existsSync("/usr/bin/strace");
 const executors = ["process", ...(existsSync("/usr/bin/bwrap") ? ["bubblewrap"] : [])];
 
 function failures(built: Built): FailureReport[] {
   return built.events.flatMap((event) => (event.type === "chore-failed" ? [event.failure] : []));
 }
 
-// Without strace nothing can be traced.
-describe.skipIf(!hasStrace).each(executors)("a failure under %s", (executor) => {
+describe.skipIf(!HAS_STRACE).each(executors)(`a failure under %s${WITHOUT_STRACE}`, (executor) => {
   const build = (...args: string[]) => workspace.build("--executor", executor, ...args);
 
   test("names the undeclared file of the checkout, and the output of another chore", async () => {

@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { BegatHome, type Workspace } from "../support/begat.ts";
+import { HAS_STRACE, WITHOUT_STRACE } from "../support/skip-reason.ts";
 
 let home: BegatHome;
 let workspace: Workspace;
@@ -28,8 +28,7 @@ beforeEach(() => {
 });
 afterEach(() => home.dispose());
 
-// Without strace nothing can be traced.
-describe.skipIf(!existsSync("/usr/bin/strace"))("why --unused", () => {
+describe.skipIf(!HAS_STRACE)(`why --unused${WITHOUT_STRACE}`, () => {
   test("lists what a chore declares and does not look at, and leaves no trace", async () => {
     await workspace.build();
     const before = [workspace.files(), (await workspace.begat(["log"])).stdout];

@@ -1,13 +1,14 @@
 import { spawn, spawnSync } from "node:child_process";
 import { afterAll, expect, test } from "vitest";
 import { BegatHome, begatProgram } from "../support/begat.ts";
+import { skipReason } from "../support/skip-reason.ts";
 
 const home = new BegatHome();
 afterAll(() => home.dispose());
 const hasScript = spawnSync("script", ["--version"]).status === 0;
 
 test.skipIf(!hasScript)(
-  "begat build --watch on a terminal tells each build, and Ctrl-C ends it (needs script)",
+  `begat build --watch on a terminal tells each build, and Ctrl-C ends it${skipReason(hasScript, "script", "apt-get install bsdutils")}`,
   async () => {
     const checkout = home.workspace();
     const begatfile =

@@ -20,11 +20,11 @@ import { localFileSystems, WarmAnswers } from "../../src/engine/index.ts";
 import { NativeChangeFeed, NodeFileTree } from "../../src/platform/index.ts";
 import { type ChangeFeed, type Clock, type FileTree, STAT_NUMBERS } from "../../src/ports/index.ts";
 import type { QuickAnswer, QuickRequest } from "../../src/scheduler/index.ts";
-import { changeFeedProgram } from "../support/change-feed-program.ts";
 import { ManualChangeFeed } from "../support/manual-change-feed.ts";
+import { nativeProgram, WITHOUT_COMPILER } from "../support/native-program.ts";
 import { scratchDirectory } from "../support/scratch-directory.ts";
 
-const program = changeFeedProgram();
+const program = nativeProgram("begat-change-feed");
 const scratch = scratchDirectory();
 afterAll(scratch.dispose);
 
@@ -193,7 +193,7 @@ const aChange: fc.Arbitrary<{ readonly text: string; readonly apply: Change }> =
   );
 })();
 
-describe.skipIf(program === undefined)("answers kept warm by the kernel's events (where there is a C compiler)", () => {
+describe.skipIf(program === undefined)(`answers kept warm by the kernel's events${WITHOUT_COMPILER}`, () => {
   let feed: ChangeFeed;
   beforeAll(async () => {
     feed = await NativeChangeFeed.start(program as string);
@@ -238,7 +238,7 @@ describe.skipIf(program === undefined)("answers kept warm by the kernel's events
   });
 });
 
-describe.skipIf(program === undefined)("what no watch tells (where there is a C compiler)", () => {
+describe.skipIf(program === undefined)(`what no watch tells${WITHOUT_COMPILER}`, () => {
   test("is seen each time in a file that has another name, and within a while in one that had none", async () => {
     const root = `${scratch.path}/names`;
     plant(root);

@@ -7,7 +7,7 @@ import { NodeClock } from "../../src/platform/index.ts";
 import { executionRequest } from "../support/execution-request.ts";
 import { MemoryBlobStore } from "../support/memory-blob-store.ts";
 import { scratchDirectory } from "../support/scratch-directory.ts";
-import { hasBubblewrap } from "./real-executors.ts";
+import { hasBubblewrap, WITHOUT_BUBBLEWRAP } from "./real-executors.ts";
 
 let scratch: ReturnType<typeof scratchDirectory>;
 beforeEach(() => {
@@ -38,7 +38,7 @@ function weakened(change: string): string {
 }
 
 // Without bubblewrap there is nothing to look at.
-describe.skipIf(!hasBubblewrap)("bubblewrap", () => {
+describe.skipIf(!hasBubblewrap)(`bubblewrap${WITHOUT_BUBBLEWRAP}`, () => {
   test("has level contained where every canary is held", async () => {
     const executor = make();
     const { usable, findings, isolation, canaries } = await executor.probe();

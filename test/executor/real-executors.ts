@@ -9,8 +9,9 @@ import {
 import { NodeClock, NodeFileTree } from "../../src/platform/index.ts";
 import type { ExecutorUnderTest } from "../contracts/executor.contract.ts";
 import { MemoryBlobStore } from "../support/memory-blob-store.ts";
+import { nativeProgram } from "../support/native-program.ts";
 import { scratchDirectory } from "../support/scratch-directory.ts";
-import { spawnServer } from "../support/spawn-server.ts";
+import { skipReason } from "../support/skip-reason.ts";
 
 export interface RealExecutor {
   readonly name: string;
@@ -20,6 +21,10 @@ export interface RealExecutor {
 }
 
 export const hasBubblewrap = exists("/usr/bin/bwrap") || exists("/usr/local/bin/bwrap");
+
+export const WITHOUT_BUBBLEWRAP = skipReason(hasBubblewrap, "bubblewrap", "apt-get install bubblewrap");
+
+export const spawnServer = nativeProgram("begat-spawn-server");
 
 export const hasSpawnServer = spawnServer !== undefined;
 

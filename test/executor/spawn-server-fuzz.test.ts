@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { afterAll, expect, test } from "vitest";
 import { AnswerReader } from "../../src/executor/server/answer.ts";
 import { FRAME, OrderWriter } from "../../src/executor/server/order.ts";
+import { HAS_COMPILER, WITHOUT_COMPILER } from "../support/native-program.ts";
 import { scratchDirectory } from "../support/scratch-directory.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
@@ -16,20 +17,23 @@ afterAll(() => scratch.dispose());
 
 /** Made by what an order runs, if it ever runs outside of its sandbox: inside, this directory is not there. */
 const mark = `${scratch.path}/outside`;
-const program = sanitised();
+const program = HAS_COMPILER ? sanitised() : undefined;
 
-/** With the compiler's own checks of every access, where it has them. */
-function sanitised(): string | undefined {
+/** With the compiler's own checks of every access, where it has them. @throws where it does not compile without them either. */
+function sanitised(): string {
   const path = `${scratch.path}/server`;
   for (const checks of [["-fsanitize=address,undefined", "-fno-sanitize-recover=all"], []]) {
+    const isLast = checks.length === 0;
     try {
       const words = ["-std=c11", "-O1", ...checks, "-o", path];
       execFileSync("sh", ["-c", 'cc "$@" native/*.c', "cc", ...words], { stdio: "ignore" });
       execFileSync(path, ["--version"], { stdio: "ignore" });
       return path;
-    } catch {}
+    } catch (error) {
+      if (isLast) throw error;
+    }
   }
-  return undefined;
+  return path;
 }
 
 function order(id: number): Buffer {
@@ -105,9 +109,8 @@ function converse(path: string, bytes: Buffer): Promise<{ code: number | null; s
   });
 }
 
-// Without a C compiler there is no spawn server.
 test.skipIf(program === undefined)(
-  "whatever bytes come, the server neither crashes nor hangs nor leaves the sandbox",
+  `whatever bytes come, the server neither crashes nor hangs nor leaves the sandbox${WITHOUT_COMPILER}`,
   async () => {
     const dice = new SeededRandom(SEED);
     execFileSync("mkfifo", [`${scratch.path}/out`, `${scratch.path}/err`]);
@@ -125,9 +128,12 @@ test.skipIf(program === undefined)(
   120_000,
 );
 
-test.skipIf(program === undefined)("an order as it should be does run, so that the mark means something", async () => {
-  const free = new OrderWriter().id(0).namespaces([]).directory("/").argument("/bin/sh").argument("-c");
-  free.argument(`echo ran > ${scratch.path}/ran`).streams("/dev/null", "/dev/null");
-  await converse(program as string, free.frame(FRAME.run));
-  expect(existsSync(`${scratch.path}/ran`)).toBe(true);
-});
+test.skipIf(program === undefined)(
+  `an order as it should be does run, so that the mark means something${WITHOUT_COMPILER}`,
+  async () => {
+    const free = new OrderWriter().id(0).namespaces([]).directory("/").argument("/bin/sh").argument("-c");
+    free.argument(`echo ran > ${scratch.path}/ran`).streams("/dev/null", "/dev/null");
+    await converse(program as string, free.frame(FRAME.run));
+    expect(existsSync(`${scratch.path}/ran`)).toBe(true);
+  },
+);

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, expect, test } from "vitest";
 import type { ExecutionOptions } from "../../src/executor/index.ts";
 import { executionRequest } from "../support/execution-request.ts";
+import { WITHOUT_COMPILER } from "../support/native-program.ts";
 import { realExecutors } from "./real-executors.ts";
 
 const [kind] = realExecutors().filter(({ name }) => name === "the server executor");
@@ -20,9 +21,8 @@ function servers(): number[] {
   });
 }
 
-// Without a C compiler there is no spawn server.
 test.skipIf(kind === undefined)(
-  "a server that is killed takes its recipes along, and another one takes its place",
+  `a server that is killed takes its recipes along, and another one takes its place${WITHOUT_COMPILER}`,
   async () => {
     const { executor } = (kind as NonNullable<typeof kind>).make();
     const signal = new AbortController().signal;

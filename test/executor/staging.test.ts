@@ -7,6 +7,7 @@ import { isReachableByAll, makeStagingRoot } from "../../src/executor/staging/st
 import { VerifiedContents } from "../../src/executor/staging/verified-contents.ts";
 import { executionRequest } from "../support/execution-request.ts";
 import { scratchDirectory } from "../support/scratch-directory.ts";
+import { skipReason } from "../support/skip-reason.ts";
 import { realExecutors } from "./real-executors.ts";
 
 let scratch: ReturnType<typeof scratchDirectory>;
@@ -89,30 +90,32 @@ function tryMount(): boolean {
   }
 }
 
-// Only root can mount a small tmpfs to fill.
-describe.skipIf(!canMount)("a staging area that is too small", () => {
-  for (const real of realExecutors()) {
-    test(`${real.name} runs again on disk, and says so`, async () => {
-      chmodSync(scratch.path, 0o755);
-      const small = `${scratch.path}/small`;
-      mkdirSync(small);
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=65m,mode=755", "none", small]);
-      const notices: string[] = [];
-      const { executor, blobs } = real.make({ memoryStaging: small, onNotice: (text) => notices.push(text) });
-      try {
-        // More than fits while it runs, less than it leaves: what was cut short must not be taken for the result.
-        const big = "head -c 70000000 /dev/zero >o 2>/dev/null || :; wc -c <o >size";
-        const request = executionRequest(big, { outputs: ["size"] });
-        const result = await executor.execute(request, { signal: new AbortController().signal });
-        const [output] = result.outputs;
-        expect(output && blobs.read(output.digest).toString()).toBe("70000000\n");
-        expect(notices).toEqual(["recipe does not fit into memory; it runs again on disk"]);
-      } finally {
-        await executor.close();
-        execFileSync("umount", [small]);
-        real.dispose();
-      }
-      expect(existsSync(small)).toBe(true);
-    });
-  }
-});
+describe.skipIf(!canMount)(
+  `a staging area that is too small${skipReason(canMount, "right to mount", "run the tests as root, in a container with CAP_SYS_ADMIN")}`,
+  () => {
+    for (const real of realExecutors()) {
+      test(`${real.name} runs again on disk, and says so`, async () => {
+        chmodSync(scratch.path, 0o755);
+        const small = `${scratch.path}/small`;
+        mkdirSync(small);
+        execFileSync("mount", ["-t", "tmpfs", "-o", "size=65m,mode=755", "none", small]);
+        const notices: string[] = [];
+        const { executor, blobs } = real.make({ memoryStaging: small, onNotice: (text) => notices.push(text) });
+        try {
+          // More than fits while it runs, less than it leaves: what was cut short must not be taken for the result.
+          const big = "head -c 70000000 /dev/zero >o 2>/dev/null || :; wc -c <o >size";
+          const request = executionRequest(big, { outputs: ["size"] });
+          const result = await executor.execute(request, { signal: new AbortController().signal });
+          const [output] = result.outputs;
+          expect(output && blobs.read(output.digest).toString()).toBe("70000000\n");
+          expect(notices).toEqual(["recipe does not fit into memory; it runs again on disk"]);
+        } finally {
+          await executor.close();
+          execFileSync("umount", [small]);
+          real.dispose();
+        }
+        expect(existsSync(small)).toBe(true);
+      });
+    }
+  },
+);

@@ -4,8 +4,8 @@ import { afterAll, describe, expect, test } from "vitest";
 import { ListeningFeed, listenByChokidar, listenByNode, NativeChangeFeed } from "../../src/platform/index.ts";
 import { type ChangeFeed, ChangeFeedError } from "../../src/ports/index.ts";
 import { changeFeedContract } from "../contracts/change-feed.contract.ts";
-import { changeFeedProgram } from "../support/change-feed-program.ts";
 import { ManualChangeFeed } from "../support/manual-change-feed.ts";
+import { nativeProgram, WITHOUT_COMPILER } from "../support/native-program.ts";
 import { scratchDirectory } from "../support/scratch-directory.ts";
 
 function onDisk(start: () => Promise<ChangeFeed>) {
@@ -25,7 +25,7 @@ function onDisk(start: () => Promise<ChangeFeed>) {
   };
 }
 
-const program = changeFeedProgram();
+const program = nativeProgram("begat-change-feed");
 // Other tests mount things meanwhile, which a feed takes for doubt: where that may be, it has mounts of its own.
 const apart = scratchDirectory();
 const hasOwnMounts = spawnSync("/usr/bin/unshare", ["--mount", "/bin/true"]).status === 0;
@@ -65,7 +65,7 @@ changeFeedContract("the fake", async () => {
   };
 });
 
-describe.skipIf(program === undefined)("begat-change-feed (where there is a C compiler)", () => {
+describe.skipIf(program === undefined)(`begat-change-feed${WITHOUT_COMPILER}`, () => {
   const scratch = scratchDirectory();
   afterAll(scratch.dispose);
 

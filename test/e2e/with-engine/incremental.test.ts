@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { afterAll, expect } from "vitest";
-import { changeFeedProgram } from "../../support/change-feed-program.ts";
+import { nativeProgram } from "../../support/native-program.ts";
 import { sharedEngineStatus } from "../../support/shared-engine.ts";
 
 // The same tests once more, with a warm engine that answers whatever has nothing to do.
-if (changeFeedProgram() !== undefined && existsSync("/proc/self/ns/mnt")) {
+if (nativeProgram("begat-change-feed") !== undefined && existsSync("/proc/self/ns/mnt")) {
   process.env.BEGAT_E2E_DAEMON = "1";
   afterAll(async () => {
     const status = await sharedEngineStatus();

@@ -1,8 +1,7 @@
 import { test } from "vitest";
 import { createBubblewrapExecutor } from "../../../src/executor/index.ts";
-import { hasBubblewrap } from "../real-executors.ts";
+import { hasBubblewrap, WITHOUT_BUBBLEWRAP } from "../real-executors.ts";
 import { hermeticitySuite } from "./hermeticity-suite.ts";
 
-// Where it is not installed there is nothing to try.
 if (hasBubblewrap) hermeticitySuite("bubblewrap", createBubblewrapExecutor);
-else test.skip("bubblewrap is not on this machine", () => undefined);
+else test.skip(`bubblewrap${WITHOUT_BUBBLEWRAP}`, () => undefined);

@@ -17,6 +17,7 @@ import { KernelRandom, NodeBulkFiles, NodeClock, NodeFileTree, NodeProcessTable 
 import { executionRequest } from "../../support/execution-request.ts";
 import { makeHostImage } from "../../support/host-image.ts";
 import { scratchDirectory } from "../../support/scratch-directory.ts";
+import { skipReason } from "../../support/skip-reason.ts";
 import { CLEAN } from "./clean-recipes.ts";
 import { CONNECT, SYSCALL, type WayOut } from "./way-out.ts";
 import { CALLS } from "./ways-of-calls.ts";
@@ -216,14 +217,17 @@ export function hermeticitySuite(maker: string, create?: (options: StagedExecuto
 
   // Only root's recipes are another user, who cannot go where this is.
   if (create === undefined) return;
-  test.skipIf(!isRoot)(`an image where only begat's own user can go is reached all the same: ${maker}`, async () => {
-    const closed = `${scratch.path}/closed/image`;
-    execFileSync("cp", ["-aT", image as string, closed]);
-    const executor = executors.get("hermetic") as Executor;
-    const request = executionRequest("cat /etc/passwd | wc -l; ls -d /build /home/build", { imageRoot: closed });
-    const result = await executor.execute(request, { signal });
-    expect([result.detail, result.stdout.toString()]).toEqual(["", "2\n/build\n/home/build\n"]);
-  });
+  test.skipIf(!isRoot)(
+    `an image where only begat's own user can go is reached all the same: ${maker}${skipReason(isRoot, "root", "run the tests as root")}`,
+    async () => {
+      const closed = `${scratch.path}/closed/image`;
+      execFileSync("cp", ["-aT", image as string, closed]);
+      const executor = executors.get("hermetic") as Executor;
+      const request = executionRequest("cat /etc/passwd | wc -l; ls -d /build /home/build", { imageRoot: closed });
+      const result = await executor.execute(request, { signal });
+      expect([result.detail, result.stdout.toString()]).toEqual(["", "2\n/build\n/home/build\n"]);
+    },
+  );
 
   test(`known leaks are named in the result: ${maker}`, async () => {
     const { isolation } = await run("hermetic", ":");

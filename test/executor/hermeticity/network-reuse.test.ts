@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ExecutionResult, Executor } from "../../../src/executor/index.ts";
 import { executionRequest } from "../../support/execution-request.ts";
+import { WITHOUT_COMPILER } from "../../support/native-program.ts";
+import { skipReason } from "../../support/skip-reason.ts";
 import { hasSpawnServer, realExecutors } from "../real-executors.ts";
 
 /** Runs in one seat share a network namespace, one after another: what one does in it, the next must not meet. */
@@ -77,8 +79,7 @@ a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])`,
   ],
 ];
 
-// Without a C compiler there is no spawn server.
-test.skipIf(!hasSpawnServer).for(DIRTY)("%s is not met by the next run", async ([, program]) => {
+test.skipIf(!hasSpawnServer).for(DIRTY)(`%s is not met by the next run${WITHOUT_COMPILER}`, async ([, program]) => {
   await succeed(python(program));
   expect(await look()).toBe(looked);
   await succeed(python(program));
@@ -90,40 +91,46 @@ socket.socket(socket.AF_UNIX).bind("\\0left")`),
 });
 
 // A user of its own that may not make a network namespace outside of the sandbox has one made for each.
-test.skipIf(!hasSpawnServer || !isRoot)("runs that leave it as it was have the same one", async () => {
-  const network = () => succeed("readlink /proc/self/ns/net");
-  const first = await network();
-  await succeed(python('socket.socket().bind(("127.0.0.1", 4711))'));
-  expect(await network()).toBe(first);
-});
+test.skipIf(!hasSpawnServer || !isRoot)(
+  `runs that leave it as it was have the same one${WITHOUT_COMPILER || skipReason(isRoot, "root", "run the tests as root")}`,
+  async () => {
+    const network = () => succeed("readlink /proc/self/ns/net");
+    const first = await network();
+    await succeed(python('socket.socket().bind(("127.0.0.1", 4711))'));
+    expect(await network()).toBe(first);
+  },
+);
 
-test.skipIf(!hasSpawnServer)("two runs at once meet neither at a port nor by an abstract name", async () => {
-  const stop = new AbortController();
-  let hasBegun = () => {};
-  const begun = new Promise<void>((resolve) => {
-    hasBegun = resolve;
-  });
-  const listening = run(
-    python(`a = socket.socket(socket.AF_UNIX)
+test.skipIf(!hasSpawnServer)(
+  `two runs at once meet neither at a port nor by an abstract name${WITHOUT_COMPILER}`,
+  async () => {
+    const stop = new AbortController();
+    let hasBegun = () => {};
+    const begun = new Promise<void>((resolve) => {
+      hasBegun = resolve;
+    });
+    const listening = run(
+      python(`a = socket.socket(socket.AF_UNIX)
 a.bind("\\0met")
 a.listen()
 t = socket.create_server(("127.0.0.1", 4712))
 print("begun", flush=True)
 time.sleep(600)`),
-    hasBegun,
-    stop.signal,
-  ).catch(({ code }: { code: string }) => code);
-  await Promise.race([begun, listening.then((ended) => expect(ended).toBe("begun"))]);
-  const said = await succeed(
-    python(`def tries(family, address):
+      hasBegun,
+      stop.signal,
+    ).catch(({ code }: { code: string }) => code);
+    await Promise.race([begun, listening.then((ended) => expect(ended).toBe("begun"))]);
+    const said = await succeed(
+      python(`def tries(family, address):
     try:
         socket.socket(family).connect(address)
         return "met"
     except ConnectionRefusedError:
         return "refused"
 print(tries(socket.AF_UNIX, "\\0met"), tries(socket.AF_INET, ("127.0.0.1", 4712)))`),
-  );
-  expect(said).toBe("refused refused\n");
-  stop.abort();
-  expect(await listening).toBe("EXECUTOR_CANCELLED");
-});
+    );
+    expect(said).toBe("refused refused\n");
+    stop.abort();
+    expect(await listening).toBe("EXECUTOR_CANCELLED");
+  },
+);
