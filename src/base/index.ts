@@ -1,5 +1,6 @@
 export * from "./begat-error.ts";
 export * from "./canonical-json.ts";
+export * from "./count.ts";
 export * from "./digest.ts";
 export * from "./invariant.ts";
 export * from "./isolation.ts";

@@ -1,3 +1,5 @@
+export { counted, formatCount } from "../base/index.ts";
+
 /** What a person wrote, or why it is no quantity. */
 export type Quantity =
   | { readonly ok: true; readonly value: number }
@@ -68,14 +70,4 @@ export function formatSize(bytes: number): string {
     unit++;
   } while (value >= 1023.95 && unit < 4);
   return `${value.toFixed(1)} ${["KiB", "MiB", "GiB", "TiB", "PiB"][unit]}`;
-}
-
-/** `12,345`: not by locale, so that logs of two machines can be compared. */
-export function formatCount(count: number): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
-}
-
-/** `1 chore`, `2 chores`, `2 entries` where the plural is given. */
-export function counted(count: number, noun: string, plural: string = `${noun}s`): string {
-  return `${formatCount(count)} ${count === 1 ? noun : plural}`;
 }

@@ -83,7 +83,7 @@ export interface ReadyImage extends ImageFacts {
 /** Something a person waits for. */
 export interface ImageProgress {
   readonly name: string;
-  /** `apt's package lists`, `12 Debian packages (64.7 MB)`. */
+  /** `apt's package lists`, `64.7 MB in 63 Debian packages`. */
   readonly what: string;
 }
 

@@ -1,4 +1,4 @@
-import { BegatError, explain, type IsolationLevel, isAtLeast, type Sha256 } from "../base/index.ts";
+import { BegatError, counted, explain, type IsolationLevel, isAtLeast, type Sha256 } from "../base/index.ts";
 import type { ReadySource } from "../hermetic/index.ts";
 import { type ArtifactColumns, planRoot } from "../provenance/index.ts";
 import { BuildRun } from "./build-run.ts";
@@ -261,7 +261,7 @@ async function refreshSources(
       type: "notice",
       severity: "warning",
       code: "SOURCE_RESTORED",
-      message: `source ${name}: ${restored.length} files differed from begat.lock and were put back: ${restored.slice(0, 3).join(", ")}`,
+      message: `source ${name}: ${counted(restored.length, "file")} put back as begat.lock says: ${restored.slice(0, 3).join(", ")}`,
       hint: undefined,
     });
   }
@@ -283,7 +283,7 @@ async function refreshSources(
       hint: undefined,
     });
   }
-  throw new Refusal("BUILD_REFUSED", `${refreshed.problems.length} inputs cannot be used`);
+  throw new Refusal("BUILD_REFUSED", `${counted(refreshed.problems.length, "input")} cannot be used`);
 }
 
 async function dryRun(

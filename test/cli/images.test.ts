@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ImageView } from "../../src/cli/image-services.ts";
 import { runCommand, type Services } from "../../src/cli/index.ts";
 import { subcommandsOf } from "../../src/cli/verb-table.ts";
+import { gapSummary } from "../../src/cli/wiring/images.ts";
 import { NO_GAPS } from "../../src/hermetic/index.ts";
 import { TargetError } from "../../src/scheduler/index.ts";
 import { FakeHost } from "../support/fake-host.ts";
@@ -230,4 +231,19 @@ it("Ctrl-C stops the work and nothing else is said", async () => {
   });
   expect(await runCommand(["image", "export", "gcc"], host)).toBe(130);
   expect(host.stderr.text).toBe("");
+});
+
+describe("what a build says of an image's gaps", () => {
+  const link = (n: number) => ({ place: `l${n}`, target: "nowhere" });
+  const base = [1, 2, 3, 4].map((n) => ({ place: `f${n}`, by: "p", instead: "base" }));
+  const dropped = [{ package: "p", place: "dev/null", what: "device" }];
+  it.each([
+    ["", NO_GAPS],
+    ["gaps: 3 maintainer scripts not run; 1 link leads nowhere: etc/rmt\n", GCC.gaps],
+    ["gaps: 4 links lead nowhere: l1, l2, l3, ...\n", { ...NO_GAPS, dangling: [1, 2, 3, 4].map(link) }],
+    [
+      "gaps: 1 entry or mode bit left out; 4 base files replaced by packages\n",
+      { ...NO_GAPS, dropped, replaced: base },
+    ],
+  ])("%j", (text, gaps) => expect(gapSummary(gaps)).toBe(text));
 });

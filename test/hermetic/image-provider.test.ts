@@ -290,7 +290,7 @@ describe("pins", () => {
     expect(unpinned.message).toBe("image i is not pinned in begat.lock: a would have to be resolved");
     await workspace.provider().resolve([image], {}, never);
     const unfetched = await failureOf(make(workspace, image, { offline: true }));
-    expect(unfetched.message).toBe("image i would have to fetch 1 Debian packages (0.0 MB): a 1");
+    expect(unfetched.message).toBe("image i would have to fetch 0.0 MB in 1 Debian package: a 1");
     await make(workspace, image);
     workspace.fs.remove(`${workspace.cacheHome}/images`);
     expect(await make(workspace, image, { offline: true })).toMatchObject({ cached: false });

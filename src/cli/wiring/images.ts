@@ -1,4 +1,4 @@
-import { canonicalJson, type Sha256 } from "../../base/index.ts";
+import { canonicalJson, counted, type Sha256 } from "../../base/index.ts";
 import type { ImageDeclaration } from "../../dictum-parser/index.ts";
 import type { InputFile, InputLink } from "../../executor/index.ts";
 import {
@@ -125,22 +125,24 @@ function rootOf(machine: Machine, digest: Sha256): string | undefined {
   return machine.fs.stat(root)?.kind === "directory" ? root : undefined;
 }
 
+const SHOWN_LINKS = 3;
+
 /** What an image lacks compared with an installed system, counted; the whole report is kept with the travail. */
-function gapSummary({ scripts, dangling, dropped, replaced }: GapReport): string {
-  const count = (n: number, what: string): string[] => (n === 0 ? [] : [`${n} ${what}`]);
+export function gapSummary({ scripts, dangling, dropped, replaced }: GapReport): string {
+  const all = <T>(list: readonly T[], what: (count: number) => string) =>
+    list.length === 0 ? [] : [what(list.length)];
   const gaps = [
-    ...count(scripts.length, "maintainer scripts not run"),
-    ...count(
-      dangling.length,
-      `links lead nowhere (${dangling
-        .slice(0, 3)
-        .map(({ place }) => place)
-        .join(", ")})`,
-    ),
-    ...count(dropped.length, "entries or mode bits left out"),
-    ...count(replaced.length, "base files replaced by packages"),
+    ...all(scripts, (n) => `${counted(n, "maintainer script")} not run`),
+    ...all(dangling, (n) => `${counted(n, "link leads", "links lead")} nowhere: ${placesOf(dangling)}`),
+    ...all(dropped, (n) => `${counted(n, "entry or mode bit", "entries or mode bits")} left out`),
+    ...all(replaced, (n) => `${counted(n, "base file")} replaced by packages`),
   ];
   return gaps.length === 0 ? "" : `gaps: ${gaps.join("; ")}\n`;
+}
+
+function placesOf(dangling: GapReport["dangling"]): string {
+  const places = dangling.slice(0, SHOWN_LINKS).map(({ place }) => place);
+  return places.join(", ") + (dangling.length > SHOWN_LINKS ? ", ..." : "");
 }
 
 function ingestBody(one: LockedPackage, by: string): IngestBody {

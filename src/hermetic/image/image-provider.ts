@@ -1,4 +1,4 @@
-import type { Sha256 } from "../../base/index.ts";
+import { counted, type Sha256 } from "../../base/index.ts";
 import {
   type BlobStore,
   BlobStoreError,
@@ -61,6 +61,8 @@ export interface ImageProviderOptions {
 }
 
 const LOSS_LIMIT = 5;
+
+const PACKAGE_WORD = { deb: "Debian", npm: "npm" };
 
 /** Images in `<cacheHome>/images`, pinned by `begat.lock`. */
 export function createImageProvider(options: ImageProviderOptions): ImageProvider {
@@ -149,7 +151,7 @@ export function createImageProvider(options: ImageProviderOptions): ImageProvide
     const what = (["deb", "npm"] as const)
       .map((kind) => ({ kind, list: ofKind(kind) }))
       .filter(({ list }) => list.length > 0)
-      .map(({ kind, list }) => `${list.length} ${kind === "deb" ? "Debian" : "npm"} packages (${megabytes(list)} MB)`)
+      .map(({ kind, list }) => `${megabytes(list)} MB in ${counted(list.length, `${PACKAGE_WORD[kind]} package`)}`)
       .join(" and ");
     if (options.offline === true) {
       const shown = missing.slice(0, 5).map((one) => `${one.name} ${one.version}`);
