@@ -45,7 +45,8 @@ describe.skipIf(!HAS_STRACE)(`why --unused${WITHOUT_STRACE}`, () => {
       answer: { chores: [{ chore: "join()", declared: 6, unused: ["never.txt", "made.txt", "idle/"] }] },
     });
     expect([workspace.files(), (await workspace.begat(["log"])).stdout]).toEqual(before);
-  });
+    // Half a dozen commands, one after another, and the bundle where this file is the first to need it.
+  }, 90_000);
 
   test("says what is in the way", async () => {
     const early = await workspace.begat(["why", "--unused", "out.txt"]);
