@@ -89,7 +89,10 @@ const dsseRekord = object({
   spec: object({ dsseV002: object({ payloadHash: rekorDigest, signatures: listOf(rekorSignature) }) }),
 });
 const rekorEntry: Shape = {
-  problem: (value) => (hashedRekord.problem(value) === undefined ? undefined : dsseRekord.problem(value)),
+  problem: (value) => {
+    const isHashed = (value as { readonly kind?: unknown } | null | undefined)?.kind === "hashedrekord";
+    return (isHashed ? hashedRekord : dsseRekord).problem(value);
+  },
   end: () => ELSEWHERE,
 };
 

@@ -15,6 +15,7 @@ import {
   preAuthenticationEncoding,
   publicKeyFrom,
   type RecordBody,
+  type RekorEntry,
   rekorDsse,
   signExecution,
   signerFromSeed,
@@ -154,6 +155,21 @@ describe("a Rekor leaf in a ledger", () => {
     };
     other.entry.spec.dsseV002.signatures[0]!.content = "AA==";
     expect(() => encodeRecord(other as unknown as RecordBody, frame)).toThrow("is not 64 bytes in base64");
+  });
+
+  test("of a hashedrekord says what is wrong with that", () => {
+    const { signatures } = (entry.entry as Extract<RekorEntry, { readonly kind: "dsse" }>).spec.dsseV002;
+    const data = { algorithm: "SHA2_256", digest: Buffer.from(digest, "hex").toString("base64") };
+    const leaf = (changed: object) => {
+      const hashedRekordV002 = { data, signature: signatures[0], ...changed };
+      return { kind: "rekor", entry: { apiVersion: "0.0.2", kind: "hashedrekord", spec: { hashedRekordV002 } } };
+    };
+    const { bytes } = encodeRecord(leaf({}) as RecordBody, frame);
+    expect(parseRecord(bytes, frame)).toMatchObject(leaf({}));
+    const damaged = leaf({ data: { ...data, digest: "AA==" } }) as RecordBody;
+    expect(() => encodeRecord(damaged, frame)).toThrow(
+      "rekor record: .entry .spec .hashedRekordV002 .data .digest is not 32 bytes in base64",
+    );
   });
 
   test("its key opens as any other's", () => {
