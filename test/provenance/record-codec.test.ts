@@ -16,12 +16,9 @@ import {
   parseRecord,
   planRoot,
   type RecordBody,
-  signerFromSeed,
 } from "../../src/provenance/index.ts";
-import { buildRecords, execBody } from "../support/record-bodies.ts";
+import { buildRecords, execBody, frame } from "../support/record-bodies.ts";
 
-const frame = { log: "shire/ledger/1", seq: 7, prev: NO_RECORD, atMs: 1_767_225_600_123 };
-const signer = signerFromSeed(Buffer.alloc(32, 2), "rnode", "frodo");
 const encode = (body: RecordBody) => encodeRecord(body, frame);
 
 describe("leaf hashes", () => {
@@ -65,8 +62,8 @@ describe("leaf hashes", () => {
 });
 
 describe("records", () => {
-  const exec = execBody(frame.log, signer);
-  const bodies = buildRecords(frame.log, signer);
+  const exec = execBody();
+  const bodies = buildRecords();
 
   test.each(bodies.map((body) => [body.kind, body] as const))("%s comes back as it went in", (_, body) => {
     const { bytes, leaf } = encode(body);

@@ -23,15 +23,12 @@ import {
   verifyLedger,
 } from "../../src/provenance/index.ts";
 import { MemoryLedger } from "../support/memory-ledger.ts";
-import { authorityOf, controlRecords } from "../support/record-bodies.ts";
+import { authority, controlRecords, frame, signer } from "../support/record-bodies.ts";
 import { listAction, sketchChore } from "../support/recorded-chore.ts";
 
-const frame = { log: "shire/ledger/1", seq: 7, prev: NO_RECORD, atMs: 1_767_225_600_123 };
-const signer = signerFromSeed(Buffer.alloc(32, 2), "rnode", "frodo");
 const digest = sha256("x");
-const authority = authorityOf(signer);
 const pop = Buffer.alloc(64, 2).toString("base64");
-const bodies = controlRecords(signer);
+const bodies = controlRecords();
 
 describe("records that tell of no build", () => {
   test.each(bodies.map((body) => [body.kind, body] as const))("%s comes back as it went in", (_, body) => {

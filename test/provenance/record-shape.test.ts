@@ -2,21 +2,12 @@ import { isUtf8 } from "node:buffer";
 import { describe, expect, test } from "vitest";
 import { parseCanonicalJson, sha256 } from "../../src/base/index.ts";
 import { ExecutionGlance } from "../../src/provenance/execution-glance.ts";
-import {
-  type ExecutionRecord,
-  encodeRecord,
-  NO_RECORD,
-  parseRecord,
-  type RecordBody,
-  signerFromSeed,
-} from "../../src/provenance/index.ts";
+import { type ExecutionRecord, encodeRecord, parseRecord, type RecordBody } from "../../src/provenance/index.ts";
 import { isRecordKind, shapeOfKind } from "../../src/provenance/record-shape.ts";
 import { ELSEWHERE } from "../../src/provenance/shape.ts";
-import { buildRecords, controlRecords, execBody } from "../support/record-bodies.ts";
+import { buildRecords, controlRecords, execBody, frame } from "../support/record-bodies.ts";
 
-const frame = { log: "shire/ledger/1", seq: 7, prev: NO_RECORD, atMs: 1_767_225_600_123 };
-const signer = signerFromSeed(Buffer.alloc(32, 2), "rnode", "frodo");
-const exec = execBody(frame.log, signer);
+const exec = execBody();
 const context = { log: "farm/1", build: "b9", chore: "c", dictum: "d", attempt: 3 };
 const execs: readonly RecordBody[] = [
   { ...exec, from: context },
@@ -27,7 +18,7 @@ const execs: readonly RecordBody[] = [
   { ...exec, out: [], props: {} },
   { ...exec, out: [...exec.out, { p: "lib", d: sha256("t"), n: 0, m: "l", l: "../lib" }] },
 ];
-const bodies = [...buildRecords(frame.log, signer), ...execs, ...controlRecords(signer)];
+const bodies = [...buildRecords(), ...execs, ...controlRecords()];
 const cases = bodies.map((body, i) => [i, body.kind, encodeRecord(body, frame).bytes] as const);
 
 /** What a value is when it is parsed, written again, compared, and then looked at member by member. */

@@ -2,20 +2,25 @@ import { sha256 } from "../../src/base/index.ts";
 import {
   type ControlBody,
   type ExecBody,
+  NO_RECORD,
   type RecordBody,
-  type Signer,
   signExecution,
+  signerFromSeed,
 } from "../../src/provenance/index.ts";
 import { failed, sketchChore } from "./recorded-chore.ts";
 
+/** Where the records below stand, each as if it were the only one. */
+export const frame = { log: "shire/ledger/1", seq: 7, prev: NO_RECORD, atMs: 1_767_225_600_123 };
+export const signer = signerFromSeed(Buffer.alloc(32, 2), "rnode", "frodo");
+
 /** A travail of the kind most records are. */
-export function execBody(log: string, signer: Signer): ExecBody {
+export function execBody(): ExecBody {
   const chore = sketchChore({ props: { VERSION: "1.0" }, why: { r: "input changed", was: 3, what: "a.h" } });
-  return signExecution(chore.facts, chore.listing, log, signer);
+  return signExecution(chore.facts, chore.listing, frame.log, signer);
 }
 
 /** One record of each kind that builds make, and two of executions. */
-export function buildRecords(log: string, signer: Signer): readonly RecordBody[] {
+export function buildRecords(): readonly RecordBody[] {
   const failure = failed(sketchChore());
   return [
     { kind: "genesis", cluster: "shire", keys: [signer.entry], policy: "" },
@@ -28,8 +33,8 @@ export function buildRecords(log: string, signer: Signer): readonly RecordBody[]
       who: "me",
       source: { git: "abc" },
     },
-    execBody(log, signer),
-    signExecution(failure.facts, failure.listing, log, signer),
+    execBody(),
+    signExecution(failure.facts, failure.listing, frame.log, signer),
     { kind: "hits", build: "b", n: 0, root: sha256("[]") },
     {
       kind: "build.end",
@@ -51,19 +56,16 @@ export function buildRecords(log: string, signer: Signer): readonly RecordBody[]
 }
 
 /** Members that say who decided; the signature is none. */
-export function authorityOf(signer: Signer) {
-  return {
-    by: signer.key,
-    at: 7,
-    before: 0,
-    nonce: "00112233445566778899aabbccddeeff",
-    bysig: Buffer.alloc(64, 1).toString("base64"),
-  } satisfies Partial<ControlBody>;
-}
+export const authority = {
+  by: signer.key,
+  at: 7,
+  before: 0,
+  nonce: "00112233445566778899aabbccddeeff",
+  bysig: Buffer.alloc(64, 1).toString("base64"),
+} satisfies Partial<ControlBody>;
 
 /** One record of each kind that tells of no build. */
-export function controlRecords(signer: Signer): readonly RecordBody[] {
-  const authority = authorityOf(signer);
+export function controlRecords(): readonly RecordBody[] {
   const pop = Buffer.alloc(64, 2).toString("base64");
   const digest = sha256("x");
   return [
