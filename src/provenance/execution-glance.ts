@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { Sha256 } from "../base/index.ts";
+import type { ExecutionRecord } from "./record.ts";
 import { shapeOfKind, signedContext, usedInputs } from "./record-shape.ts";
 import type { ObjectShape } from "./shape.ts";
 
@@ -66,11 +67,33 @@ function placesOf(kind: "exec" | "fail"): Places {
 const QUOTE = 0x22;
 const TRUE = 0x74;
 
+/** What going through a ledger asks of an execution. */
+export interface ExecutionFacts {
+  readonly kind: "exec" | "fail";
+  readonly build: string;
+  readonly chore: string;
+  readonly action: Sha256;
+  readonly key: Sha256;
+  /** Whether it is a travail that may be used again. */
+  readonly cacheable: boolean;
+  /** Whether it was taken over from an execution that was there already. */
+  readonly cachedElsewhere: boolean;
+  /** Hash of the list of used inputs. */
+  readonly usedRoot: Sha256 | undefined;
+}
+
+/** Of a record that was parsed. */
+export function executionFacts(record: ExecutionRecord): ExecutionFacts {
+  const { kind, build, chore, action, key, from, used } = record;
+  const cacheable = record.kind === "exec" && record.cacheable;
+  return { kind, build, chore, action, key, cacheable, cachedElsewhere: from?.cached === true, usedRoot: used?.root };
+}
+
 /**
  * Reads what is needed to go through a ledger out of the bytes of `exec` and `fail` records, having checked all of them:
  * what `parseRecord` accepts, at a sixth of its cost, since nothing is made of the members nobody asks for.
  */
-export class ExecutionGlance {
+export class ExecutionGlance implements ExecutionFacts {
   readonly #kinds = [placesOf("exec"), placesOf("fail")] as const;
   readonly #context = new Marked(signedContext);
   readonly #isCached = this.#context.placeOf("cached");
@@ -133,17 +156,14 @@ export class ExecutionGlance {
     return this.#hash(this.#places.key());
   }
 
-  /** Whether it is a travail that may be used again. */
   get cacheable(): boolean {
     return this.#places.kind === "exec" && this.#bytes[this.#places.cacheable()] === TRUE;
   }
 
-  /** Whether it was taken over from an execution that was there already. */
   get cachedElsewhere(): boolean {
     return this.#places.from() > 0 && this.#isCached() > 0 && this.#bytes[this.#isCached()] === TRUE;
   }
 
-  /** Hash of the list of used inputs. */
   get usedRoot(): Sha256 | undefined {
     return this.#places.used() > 0 ? this.#hash(this.#usedRoot()) : undefined;
   }

@@ -5,7 +5,7 @@ import { isControlKind, type RestoreBody } from "./control/control-record.ts";
 import type { KeyHistory } from "./control/key-history.ts";
 import { NO_KEYS } from "./control/key-history.ts";
 import { readKeyHistory } from "./control/read-history.ts";
-import { ExecutionGlance } from "./execution-glance.ts";
+import { type ExecutionFacts, ExecutionGlance, executionFacts } from "./execution-glance.ts";
 import { type KeyRing, proveSignature } from "./execution-signing.ts";
 import type { SignedCheckpoint } from "./ledger/signed-checkpoint.ts";
 import { type KeptSubtree, TreeCheck, type TreeFinding, type TreeMemory } from "./ledger/tree-check.ts";
@@ -269,13 +269,13 @@ class Verification {
     this.#tree.enter(leaf);
     if (!this.#options.signatures && this.#glance.looksAt(row.bytes)) {
       this.#follows(row.seq, prev, this.#glance, false);
-      this.#glanced(row.seq, this.#glance);
+      this.#execution(row.seq, this.#glance);
       return undefined;
     }
     const record = this.#parse(row, prev);
     if (record === undefined) return undefined;
     this.#follows(row.seq, prev, record, record.kind === "genesis");
-    return this.#meaning(record, leaf);
+    return this.#meaning(row.seq, record, leaf);
   }
 
   /** What a record says of its place, against where it stands. */
@@ -286,19 +286,6 @@ class Verification {
     if (isGenesis !== (at === 0)) {
       this.add("tampered", at, at === 0 ? "is not a genesis record" : "is a second genesis record");
     }
-  }
-
-  /** `#meaning` of an execution whose signature is not asked for. */
-  #glanced(at: number, found: ExecutionGlance): void {
-    const { kind, build, chore, action, key, usedRoot, cacheable, cachedElsewhere } = found;
-    const problem = this.#accounts.execution(kind, build, chore, cachedElsewhere);
-    if (problem !== undefined) this.add("not proven", at, problem);
-    this.#executions++;
-    if (cacheable) this.#travails.set(at, action);
-    if (usedRoot !== undefined) this.#manifests.expect(at, usedRoot, "list of used inputs");
-    const valid = this.#keys.validAt(key, at, "rnode");
-    if (!valid.ok) this.add("not proven", at, valid.because);
-    this.#manifests.expect(at, action, "action");
   }
 
   #parse(row: { readonly seq: number; readonly bytes: Buffer }, prev: Sha256): LedgerRecord | undefined {
@@ -313,7 +300,11 @@ class Verification {
     }
   }
 
-  #meaning(record: LedgerRecord, leaf: Sha256): Promise<void> | undefined {
+  #meaning(at: number, record: LedgerRecord, leaf: Sha256): Promise<void> | undefined {
+    if (record.kind === "exec" || record.kind === "fail") {
+      this.#execution(at, executionFacts(record));
+      return this.#options.signatures ? this.#signature(record) : undefined;
+    }
     const problem = this.#accounts.enter(record);
     if (problem !== undefined) this.add("not proven", record.seq, problem);
     if (record.kind === "genesis") {
@@ -330,20 +321,25 @@ class Verification {
     if (record.kind === "restore") this.#restore(record);
     if (record.kind === "hits") this.#hits(record);
     if (record.kind === "challenge") this.#challenge(record);
-    if (record.kind !== "exec" && record.kind !== "fail") return undefined;
-    this.#executions++;
-    if (record.kind === "exec" && record.cacheable) this.#travails.set(record.seq, record.action);
-    return this.#execution(record);
+    return undefined;
   }
 
-  #execution(record: ExecutionRecord): Promise<void> | undefined {
-    if (record.used !== undefined) this.#manifests.expect(record.seq, record.used.root, "list of used inputs");
-    if (!this.#options.signatures) {
-      const valid = this.#keys.validAt(record.key, record.seq, "rnode");
-      if (!valid.ok) this.add("not proven", record.seq, valid.because);
-      this.#manifests.expect(record.seq, record.action, "action");
-      return undefined;
-    }
+  /** What is asked of every execution, parsed or seen at a glance; its key and action only where no signature rests on them. */
+  #execution(at: number, facts: ExecutionFacts): void {
+    const { kind, build, chore, action, key, usedRoot, cacheable, cachedElsewhere } = facts;
+    const problem = this.#accounts.execution(kind, build, chore, cachedElsewhere);
+    if (problem !== undefined) this.add("not proven", at, problem);
+    this.#executions++;
+    if (cacheable) this.#travails.set(at, action);
+    if (usedRoot !== undefined) this.#manifests.expect(at, usedRoot, "list of used inputs");
+    if (this.#options.signatures) return;
+    const valid = this.#keys.validAt(key, at, "rnode");
+    if (!valid.ok) this.add("not proven", at, valid.because);
+    this.#manifests.expect(at, action, "action");
+  }
+
+  /** Answers the oldest of those under way where there are enough. */
+  #signature(record: ExecutionRecord): Promise<void> | undefined {
     const oldest = this.#checking.length < IN_FLIGHT ? undefined : this.#checking.shift();
     const check = proveSignature(record, this.#keys, this.#walk, this.#options.lister).then((verdict) => {
       this.#signatures++;

@@ -1,8 +1,9 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type Sha256, sha256 } from "../../src/base/index.ts";
+import { ExecutionGlance } from "../../src/provenance/execution-glance.ts";
 import {
   type BuildEndBody,
   type Entry,
@@ -219,6 +220,56 @@ describe("tampering with records", () => {
       ledger.rows[7] = { bytes, leaf: leafHash(bytes) };
       expect(await check(ledger)).toMatchObject({ exitCode: 5, findings: [{ seq: 7 }] });
     }
+  });
+});
+
+describe("an execution that is not parsed", () => {
+  /** A build with an execution of every sort there is something to say of. */
+  async function faultyLedger(): Promise<MemoryLedger> {
+    const ledger = new MemoryLedger();
+    const evil = signerFromSeed(Buffer.alloc(32, 66), "rnode");
+    const [a, b] = chores as [SketchedChore, SketchedChore];
+    const from = { log: "farm/1", build: "b9", chore: "c", dictum: "d", attempt: 1 };
+    const sorts: readonly (readonly [changed: object, signer?: typeof evil])[] = [
+      [{}],
+      [{ cacheable: false }],
+      [{ from }],
+      [{ from: { ...from, cached: true } }],
+      [{ used: { n: 1, root: sha256("no such list"), key: sha256("key") } }],
+      [{ action: sha256("no such action") }],
+      [{ build: "no such build" }],
+      [{}, evil],
+    ];
+    await ledger.append([begin("b1", 9)]);
+    for (const [changed, signer = ledger.signer] of sorts) {
+      for (const { facts, listing, manifests } of [a, failed(b)]) {
+        await ledger.append([
+          { body: signExecution({ ...facts, ...changed }, listing, ledger.origin, signer), manifests },
+        ]);
+      }
+    }
+    // One that may be used again, one that may not, one that failed.
+    const { action } = a.facts;
+    await ledger.append([hits("b1", [[action, 2]]), hits("b1", [[action, 4]]), hits("b1", [[b.facts.action, 3]])]);
+    await ledger.append([end("b1", 1, { exec: 7, hit: 3 })]);
+    const frame = { log: "elsewhere/1", seq: 99, prev: sha256("another"), atMs: 1 };
+    ledger.rows.push(encodeRecord(parseRecord(ledger.rows[2]!.bytes), frame));
+    return ledger;
+  }
+
+  test("is judged as if it were", async () => {
+    const ledger = await faultyLedger();
+    const looks = vi.spyOn(ExecutionGlance.prototype, "looksAt");
+    const seen = await check(ledger, undefined, false);
+    // All but the failure that says whether it may be used again: failures have no such member.
+    expect(looks.mock.results.filter(({ value }) => value === true)).toHaveLength(16);
+    looks.mockReturnValue(false);
+    const parsed = await check(ledger, undefined, false);
+    looks.mockRestore();
+    expect(seen).toEqual(parsed);
+    expect(new Set(seen.findings.map(({ seq }) => seq))).toEqual(
+      new Set([10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 21, 22]),
+    );
   });
 });
 
