@@ -282,7 +282,8 @@ class Verification {
   #follows(at: number, after: Sha256, { seq, log, prev }: Omit<RecordFrame, "v" | "time">, isGenesis: boolean): void {
     if (seq !== at) this.add("tampered", at, `the record says it is number ${seq}`);
     if (log !== this.#ledger.origin) this.add("tampered", at, `the record is of ledger ${log}`);
-    if (prev !== after) this.add("tampered", at, `does not follow the record before it`);
+    if (prev !== after)
+      this.add("tampered", at, `follows ${prev.slice(0, 12)}; before it stands ${after.slice(0, 12)}`);
     if (isGenesis !== (at === 0)) {
       this.add("tampered", at, at === 0 ? "is not a genesis record" : "is a second genesis record");
     }
@@ -308,8 +309,14 @@ class Verification {
     const problem = this.#accounts.enter(record);
     if (problem !== undefined) this.add("not proven", record.seq, problem);
     if (record.kind === "genesis") {
-      if (leaf !== this.#ledger.identity)
-        this.add("tampered", record.seq, "genesis is not what the ledger was opened by");
+      const { identity } = this.#ledger;
+      if (leaf !== identity) {
+        this.add(
+          "tampered",
+          record.seq,
+          `genesis is ${leaf.slice(0, 12)}; the ledger was opened as ${identity.slice(0, 12)}`,
+        );
+      }
       const history = readKeyHistory(this.#ledger, this.#decisionsFrom === "records");
       this.#keys = history;
       this.#history = history;

@@ -135,8 +135,12 @@ class TileVerification {
       this.add("tampered", seq, explain(error));
       return;
     }
-    if (record.seq !== seq || record.log !== log) this.add("tampered", seq, "the record is from elsewhere");
-    if (record.prev !== prev) this.add("tampered", seq, "does not follow the record before it");
+    if (record.seq !== seq || record.log !== log) {
+      this.add("tampered", seq, `the record says it is number ${record.seq} of ledger ${record.log}`);
+    }
+    if (record.prev !== prev) {
+      this.add("tampered", seq, `follows ${record.prev.slice(0, 12)}; before it stands ${prev.slice(0, 12)}`);
+    }
     if ((record.kind === "genesis") !== (seq === 0)) this.add("tampered", seq, `is of kind ${record.kind}`);
     if (record.kind === "genesis" && seq === 0) this.#genesis = record;
     if (isControlRecord(record)) this.#controls.push(record);
