@@ -78,7 +78,10 @@ export interface Ledger {
   manifest(hash: Sha256): Buffer | undefined;
   /** `manifest`, at a fifth of the cost for whoever goes through the records in order. */
   manifestWalk(): (hash: Sha256) => Buffer | undefined;
-  /** Whether `manifest` would give each of these, asked for at a third of the cost. */
+  /**
+   * Whether `manifest` would give each of these, asked for at a third of the cost. Unlike a walk it reads no manifest but
+   * these, which counts where those between are long.
+   */
   hasManifests(hashes: readonly Sha256[]): boolean;
   /** Seqs of the records of authority (`isControlKind`), in order; found without reading the others. */
   controlSeqs(): readonly number[];
