@@ -124,9 +124,7 @@ export async function runChore(
     try {
       if (isImage) {
         const endTurn = await turn();
-        const made = await buildImage(context, chore, action).finally(endTurn);
-        await context.recorder.entered(made.ingested);
-        judged = made;
+        judged = await buildImage(context, chore, action).finally(endTurn);
       } else {
         const imageRoot = imageRootOf(context, chore);
         const purpose = isAsked ? await purposeOf(context, chore, facts, decision, round, expectedMs) : undefined;

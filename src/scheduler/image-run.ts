@@ -23,7 +23,10 @@ export function imageDigest(value: string | undefined): Sha256 | undefined {
   return value?.startsWith(PREFIX) ? parseSha256(value.slice(PREFIX.length)) : undefined;
 }
 
-/** Builds the image of `chore`; what came of it has the shape of any execution, so it is recorded like any. */
+/**
+ * Builds the image of `chore`; what came of it has the shape of any execution, so it is recorded like any. What came in for it
+ * is recorded here, built or not: it is not fetched a second time.
+ */
 export async function buildImage(
   context: RunContext,
   chore: number,
@@ -32,10 +35,8 @@ export async function buildImage(
   readonly result: ExecutionResult;
   readonly properties: Readonly<Record<string, string>>;
   readonly built: BuiltImage | undefined;
-  /** What came in for it, built or not. */
-  readonly ingested: readonly IngestBody[];
 }> {
-  const { plan, rooms, signal } = context;
+  const { plan, rooms, signal, recorder } = context;
   const name = plan.imageName(chore);
   const spec = context.specs.find((candidate) => candidate.name === name);
   const startedAtMs = rooms.clock.nowMs();
@@ -65,7 +66,6 @@ export async function buildImage(
       result: result({ verdict: "executor-error", detail, exitCode: undefined }),
       properties: {},
       built: undefined,
-      ingested: [],
     };
   }
   const ingested: IngestBody[] = [];
@@ -78,15 +78,16 @@ export async function buildImage(
     };
     const built = await rooms.images.build(spec, content, signal, (body) => ingested.push(body));
     const properties = { [imageProperty(name)]: `${PREFIX}${built.digest}` };
-    return { result: result({ stdout: Buffer.from(built.report) }), properties, built, ingested };
+    return { result: result({ stdout: Buffer.from(built.report) }), properties, built };
   } catch (error) {
     if (signal.aborted) throw error;
     return {
       result: result({ verdict: "executor-error", detail: explain(error), exitCode: undefined }),
       properties: {},
       built: undefined,
-      ingested,
     };
+  } finally {
+    await recorder.entered(ingested);
   }
 }
 

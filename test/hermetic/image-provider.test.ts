@@ -110,6 +110,19 @@ describe("an image", () => {
     expect(fetched.sort()).toEqual(["dash", "libc6"]);
   });
 
+  test("that lacks a package in the end has told of those that came in, each once", async () => {
+    const workspace = fresh();
+    await workspace.apt.add({ name: "a", version: "1" }, { name: "b", version: "1" });
+    workspace.apt.tampered.set("b", Buffer.from("evil"));
+    const provider = workspace.provider();
+    const requests = [request("below", { deb: ["a"] }), request("tool", { deb: ["a", "b"], from: ["below"] })];
+    const resolved = await provider.resolve(requests, {}, never);
+    const fetched: string[] = [];
+    const build = provider.build(resolved[1]!, [], never, (all) => fetched.push(...all.map(({ name }) => name)));
+    expect(await failureOf(build)).toMatchObject({ code: "IMAGE_UNREACHABLE" });
+    expect(fetched).toEqual(["a"]);
+  });
+
   test("has the digest that is written down here, whatever makes it", async () => {
     const workspace = fresh();
     await workspace.apt.add(SHELL, LIBC);

@@ -77,12 +77,13 @@ export class ImageBuilder {
     }
   }
 
-  /** What of `packages` does not stand and whose blob the store lacks. */
+  /** What of `packages` does not stand and whose blob the store lacks, each once. */
   missing(spec: ImageSpec): readonly LockedPackage[] {
     const { blobs, packages } = this.#options;
     const inBase = spec.base?.kind === "image" ? this.missing(spec.base.spec) : [];
+    const known = new Set(inBase.map(({ sha256 }) => sha256));
     const own = spec.packages.filter(
-      (one) => !blobs.has(blobOf(one)) && packages.standing(packageBlob(one)) === undefined,
+      (one) => !known.has(one.sha256) && !blobs.has(blobOf(one)) && packages.standing(packageBlob(one)) === undefined,
     );
     return [...inBase, ...own];
   }

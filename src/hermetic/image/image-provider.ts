@@ -160,14 +160,14 @@ export function createImageProvider(options: ImageProviderOptions): ImageProvide
     }
     options.onFetching?.({ name, what });
     const debs = ofKind("deb");
-    if (debs.length > 0) {
-      await withDebs((pins) => pins.fetch(name, debs, signal));
-      onFetched(debs);
-    }
     const modules = ofKind("npm");
-    if (modules.length > 0) {
-      await npm.fetch(name, modules, signal);
-      onFetched(modules);
+    try {
+      if (debs.length > 0) await withDebs((pins) => pins.fetch(name, debs, signal));
+      if (modules.length > 0) await npm.fetch(name, modules, signal);
+    } finally {
+      // Some of them may be there although others could not be fetched, and are not fetched again.
+      const still = new Set(builder.missing(spec).map(({ sha256 }) => sha256));
+      onFetched(missing.filter(({ sha256 }) => !still.has(sha256)));
     }
   }
 
