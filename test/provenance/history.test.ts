@@ -204,7 +204,12 @@ describe("provShow", () => {
     await program();
     expect(provShow(history, { path: "nothing" })).toMatchObject({
       found: false,
-      because: "no execution made nothing",
+      because: expect.stringMatching(/^no execution made nothing \(4 executions in \d+ records\)$/),
+      hint: undefined,
+    });
+    expect(provShow(history, { path: "a.c", digest: sha256("a.c v1") })).toMatchObject({
+      found: false,
+      hint: expect.stringMatching(/^it is a source, used from record \d+ on: /),
     });
     expect(provShow(history, { path: "a.o", digest: sha256("edited") })).toMatchObject({
       found: false,

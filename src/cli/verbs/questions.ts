@@ -67,8 +67,10 @@ async function ask(
     const choice = "an ARTIFACT, or one of --image, --rnode, --key, --action";
     throw new UsageError(`begat prov affected needs ${choice}`, { verb: context.args.verb });
   }
-  if (name === "whatif" && !/^[^=]+=.+$/s.test(flags.text("swap") ?? "")) {
-    throw new UsageError("begat whatif needs --swap OLD=NEW", { verb: context.args.verb });
+  const swap = flags.text("swap");
+  if (name === "whatif" && !/^[^=]+=.+$/s.test(swap ?? "")) {
+    const found = swap === undefined ? "" : `; found "${swap}"`;
+    throw new UsageError(`begat whatif needs --swap OLD=NEW${found}`, { verb: context.args.verb });
   }
   const services = await context.services();
   const found = await services.ask({
@@ -79,7 +81,7 @@ async function ask(
     since: flags.text("since"),
     about: about[0],
     prove: flags.has("prove"),
-    swap: flags.text("swap"),
+    swap,
     limit: flags.number("limit") ?? LIMIT,
   });
   return print(context, found, when);

@@ -10,9 +10,9 @@ import {
 } from "../../provenance/index.ts";
 import type { QuestionLine, QuestionRequest } from "../services.ts";
 import { historyOf, openQuestionIndex } from "./history.ts";
-import { artifactQuery } from "./history-service.ts";
+import { artifactQuery, namedArtifact } from "./history-service.ts";
 import type { Machine } from "./machine.ts";
-import { type Asked, line, madeLine, namedArtifact, sizeOf } from "./question-service.ts";
+import { type Asked, line, madeLine, sizeOf } from "./question-service.ts";
 
 /** Everything a target had a part in: proven lines, and how many executions are clear and how many nobody can speak of. */
 export async function affected(machine: Machine, history: History, request: QuestionRequest): Promise<Asked> {

@@ -10,6 +10,7 @@ import {
 import { isOwnFile, OWN_VARIABLES } from "../../executor/index.ts";
 import {
   type Answer,
+  type ArtifactQuery,
   provShow as askShow,
   provTree as askTree,
   why as askWhy,
@@ -23,6 +24,7 @@ import {
   type Ledger,
   type LedgerRecord,
   ledgerLog,
+  newestMaking,
   type Origin,
   otherPins,
   provSources,
@@ -233,6 +235,24 @@ export function artifactQuery(
   return digest === undefined ? { path, inCheckout } : { digest, inCheckout };
 }
 
+/**
+ * What is asked about: the bytes in the checkout where the ledger knows them, else the newest of that name. With nothing
+ * made of that name either it is these bytes: they may be known as a source.
+ *
+ * @throws {AmbiguousDigestError} as `artifactQuery`.
+ */
+export function namedArtifact(
+  machine: Machine,
+  history: History,
+  { directory }: { readonly directory: string },
+  artifact: string,
+): ArtifactQuery & { readonly inCheckout: Sha256 | undefined } {
+  const named = artifactQuery(machine, { directory, artifact }, history);
+  if (named.inCheckout === undefined) return named;
+  const here = { ...named, digest: named.inCheckout };
+  return newestMaking(history, here) === undefined && newestMaking(history, named) !== undefined ? named : here;
+}
+
 function checkoutHash(machine: Machine, directory: string, path: string): Sha256 | undefined {
   try {
     const { root } = machine.workspace(directory, []);
@@ -245,11 +265,8 @@ function checkoutHash(machine: Machine, directory: string, path: string): Sha256
 
 export async function provShow(machine: Machine, request: ProvRequest): Promise<Proven<ProvView>> {
   const history = await historyFor(machine, request);
-  const { inCheckout, ...asked } = artifactQuery(machine, request, history);
-  // The bytes at hand are what the question is about; only where nothing made them is it the newest of that name.
-  const byBytes = inCheckout && askShow(history, { ...asked, digest: inCheckout });
-  const answer = byBytes?.found ? byBytes : askShow(history, asked);
-  return proven(answer, ({ path, digest, making, inputs }) => {
+  const { inCheckout, ...asked } = namedArtifact(machine, history, request, request.artifact);
+  return proven(askShow(history, asked), ({ path, digest, making, inputs }) => {
     const { evidence } = making;
     const used = usedBy(evidence.record, history.ledger);
     return {
@@ -297,11 +314,8 @@ function recipeText(history: History, evidence: Evidence): string {
 
 export async function provTree(machine: Machine, request: ProvTreeRequest): Promise<Proven<ProvNode>> {
   const history = await historyFor(machine, request);
-  const { inCheckout, ...asked } = artifactQuery(machine, request, history);
   const options = request.depth === undefined ? {} : { depth: request.depth };
-  const byBytes = inCheckout && askTree(history, { ...asked, digest: inCheckout }, options);
-  const answer = byBytes?.found ? byBytes : askTree(history, asked, options);
-  return proven(answer, (root) => {
+  return proven(askTree(history, namedArtifact(machine, history, request, request.artifact), options), (root) => {
     if (!request.sourcesOnly) return treeView(root);
     return { ...nodeView(root), inputs: provSources(root).map((source) => ({ ...nodeView(source), inputs: [] })) };
   });

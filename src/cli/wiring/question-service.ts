@@ -1,6 +1,5 @@
 import { BegatError } from "../../base/index.ts";
 import {
-  type ArtifactQuery,
   type Evidence,
   type History,
   historyAt,
@@ -15,7 +14,7 @@ import {
 import type { QuestionAnswer, QuestionLine, QuestionRequest, ReindexReport } from "../services.ts";
 import { affected } from "./affected-service.ts";
 import { openHistory, openQuestionIndex } from "./history.ts";
-import { artifactQuery, changeViews, whyText } from "./history-service.ts";
+import { artifactQuery, changeViews, namedArtifact, whyText } from "./history-service.ts";
 import type { Machine } from "./machine.ts";
 import { openUserLedger } from "./records.ts";
 import { complete, repro, whatIfAnswer } from "./reliability-service.ts";
@@ -73,19 +72,6 @@ export function sizeOf(history: History, text: string): number {
     });
   }
   return sizeAtTime(history.ledger, atMs);
-}
-
-/** What the words name: the bytes in the checkout where the ledger knows them, else the newest of that name. */
-export function namedArtifact(
-  machine: Machine,
-  history: History,
-  request: { readonly directory: string },
-  word: string,
-): ArtifactQuery {
-  const { inCheckout, ...asked } = artifactQuery(machine, { directory: request.directory, artifact: word }, history);
-  if (inCheckout === undefined) return asked;
-  const here = { ...asked, digest: inCheckout };
-  return newestMaking(history, here) === undefined ? asked : here;
 }
 
 export const line = (

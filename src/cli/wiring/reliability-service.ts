@@ -15,9 +15,9 @@ import {
   whatIf,
 } from "../../provenance/index.ts";
 import type { QuestionLine, QuestionRequest } from "../services.ts";
-import { artifactQuery } from "./history-service.ts";
+import { artifactQuery, namedArtifact } from "./history-service.ts";
 import type { Machine } from "./machine.ts";
-import { type Asked, line, madeLine, namedArtifact, QuestionError } from "./question-service.ts";
+import { type Asked, line, madeLine, QuestionError } from "./question-service.ts";
 import { rewriteAction } from "./rewrite-action.ts";
 
 export function complete(machine: Machine, history: History, request: QuestionRequest): Asked {

@@ -10,8 +10,8 @@ import {
 } from "../../provenance/index.ts";
 import type { SbomRequest, SbomView } from "../proof-services.ts";
 import { openHistory } from "./history.ts";
+import { namedArtifact } from "./history-service.ts";
 import type { Machine } from "./machine.ts";
-import { namedArtifact } from "./question-service.ts";
 
 export class SbomError extends BegatError<"SBOM_NOTHING_KNOWN"> {}
 

@@ -1,6 +1,7 @@
-import type { Sha256 } from "../../base/index.ts";
+import { counted, type Sha256 } from "../../base/index.ts";
 import type { IngestBody, RecordFrame } from "../record.ts";
 import { type Answer, evidenceAt, type History, leafAt, type Making, makingOf, noAnswer } from "./evidence.ts";
+import { keyOf } from "./index-filler.ts";
 
 /** What is asked about. With both, the digest decides and the path tells equal artifacts apart. */
 export interface ArtifactQuery {
@@ -63,18 +64,29 @@ export function newestMaking(history: History, query: ArtifactQuery): Making | u
 /** Why nothing is known, and what is known instead. */
 export function unknownArtifact(history: History, query: ArtifactQuery): Answer<never> {
   const { path, digest } = query;
-  if (digest === undefined) return noAnswer(`no execution made ${path ?? "anything without a name"}`);
+  if (digest === undefined) return noAnswer(madeByNone(history, path ?? "anything without a name"));
   const ingested = new OriginFinder(history).ingested(digest);
   if (ingested !== undefined) {
     return noAnswer(`${digest.slice(0, 12)} came from outside: record ${ingested.seq}, ${ingested.record.uri}`);
   }
   const last = path === undefined ? undefined : newestMaking(history, { path });
   const what = path ?? digest;
-  if (last === undefined) return noAnswer(`no execution made ${what}`);
+  if (last === undefined) {
+    const [user] = history.index.consumers(keyOf(digest), -1);
+    return noAnswer(
+      madeByNone(history, what),
+      user === undefined ? undefined : `it is a source, used from record ${user} on: begat prov affected says for what`,
+    );
+  }
   return noAnswer(
     `${what} has digest ${digest.slice(0, 12)}, which no execution made; record ${last.evidence.seq} made it with digest ${last.output.d.slice(0, 12)}`,
     "it was changed after it was made; build it again to have it proven",
   );
+}
+
+function madeByNone({ index }: History, what: string): string {
+  const looked = `${counted(index.counts().executions, "execution")} in ${counted(index.size, "record")}`;
+  return `no execution made ${what} (${looked})`;
 }
 
 /** Finds where inputs came from; remembers what it looked at. */
