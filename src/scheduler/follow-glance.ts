@@ -1,11 +1,11 @@
-import { type FileStat, type FileTree, STAT_NUMBERS } from "../ports/index.ts";
+import { type FileTree, STAT_NUMBERS } from "../ports/index.ts";
+import { Checkout } from "./checkout.ts";
 import { GlanceFile, glancePath } from "./glance-file.ts";
 import type { QuickAnswer } from "./quick.ts";
+import { memberSignature, PATH } from "./state.ts";
 
 /** Entries looked at in one go: some milliseconds' work. */
 const AT_ONCE = 256;
-
-const KIND_NUMBER = { file: 0, directory: 1, symlink: 2, other: 3 } as const;
 
 export interface GlanceAsker {
   /** Absolute. */
@@ -29,9 +29,8 @@ export async function followGlance(
   pause: () => Promise<void>,
 ): Promise<QuickAnswer> {
   const no = (because: string): QuickAnswer => ({ upToDate: false, because });
-  const absolute = (path: string): string =>
-    path.startsWith("/") ? path : path === "." ? root : `${root === "/" ? "" : root}/${path}`;
-  const found = questions.map((question) => [question, absolute(glancePath(question))] as const);
+  const checkout = new Checkout(files, root);
+  const found = questions.map((question) => [question, checkout.absolute(glancePath(question))] as const);
   const [question, path] = found.find(([, path]) => files.stat(path)?.kind === "file") ?? [];
   const glance = path === undefined ? undefined : GlanceFile.decode(files.readFile(path));
   if (glance === undefined || glance.question !== question) return no("no build has left word");
@@ -43,8 +42,8 @@ export async function followGlance(
     if (at === 1 && entry.path !== ledger) return no("another ledger");
     if (at % AT_ONCE === AT_ONCE - 1) await pause();
     at++;
-    const full = absolute(entry.path);
-    const is = entry.kind === "link" ? linkInto(files.lstat(full), numbers) : files.statInto(full, numbers, 0);
+    const place = entry.path === "." ? "" : entry.path;
+    const is = memberSignature(checkout, place, entry.kind === "link" ? PATH.symlink : 0, numbers);
     if (entry.kind === "absent" ? is : !is) return no(`${entry.path} changed`);
     const first = entry.kind === "inode" ? 3 : entry.kind === "absent" ? STAT_NUMBERS : 0;
     const end = entry.kind === "inode" ? 4 : STAT_NUMBERS;
@@ -52,10 +51,4 @@ export async function followGlance(
   }
   if (at !== glance.count || at < 2) return no("no build has left word");
   return { upToDate: true, chores: glance.chores, level: glance.level, warnings: [] };
-}
-
-function linkInto(found: FileStat | undefined, numbers: Float64Array): boolean {
-  if (found?.kind !== "symlink") return false;
-  numbers.set([found.sizeBytes, found.mtimeMs, found.ctimeMs, found.inode, KIND_NUMBER.symlink * 4096 + 0o777]);
-  return true;
 }
