@@ -54,7 +54,7 @@ export function layOutGlance(contents: GlanceContents): Buffer {
     Buffer.from(part),
   );
   const texts = Buffer.concat(parts);
-  const start = (HEAD_BYTES + texts.length + 7) & ~7;
+  const start = aligned(HEAD_BYTES + texts.length);
   const bytes = Buffer.alloc(start + numbers.length * 8 + 8);
   bytes.write(MAGIC, 0, "latin1");
   for (const [i, part] of parts.entries()) bytes.writeUInt32LE(part.length, 4 + 4 * i);
@@ -81,14 +81,7 @@ export class GlanceFile {
   readonly #numbers: Float64Array;
 
   private constructor(bytes: Buffer) {
-    const lengths = [4, 8, 12, 16, 20].map((at) => bytes.readUInt32LE(at));
-    const ends: number[] = [];
-    let end = HEAD_BYTES;
-    for (const length of lengths) {
-      end += length;
-      ends.push(end);
-    }
-    const [questionEnd = 0, , textEnd, variablesEnd, namesEnd = 0] = ends;
+    const [questionEnd = 0, , textEnd, variablesEnd, namesEnd = 0] = endsOf(bytes);
     this.question = bytes.toString("utf8", HEAD_BYTES, questionEnd);
     this.count = bytes.readUInt32LE(24);
     this.chores = bytes.readUInt32LE(32);
@@ -99,7 +92,7 @@ export class GlanceFile {
       return equals < 0 ? [text, undefined] : [text.slice(0, equals), text.slice(equals + 1)];
     });
     this.#names = bytes.subarray(variablesEnd, namesEnd);
-    const start = (namesEnd + 7) & ~7;
+    const start = aligned(namesEnd);
     this.#numbers = new Float64Array(bytes.buffer, bytes.byteOffset + start, this.count * STAT_NUMBERS);
   }
 
@@ -108,6 +101,8 @@ export class GlanceFile {
     if (bytes.length < HEAD_BYTES + 8 || bytes.length % 8 !== 0 || bytes.byteOffset % 8 !== 0) return undefined;
     if (bytes.toString("latin1", 0, 4) !== MAGIC) return undefined;
     if (checkSum(bytes, bytes.length - 8) !== bytes.readUInt32LE(bytes.length - 8)) return undefined;
+    const start = aligned(endsOf(bytes)[4] as number);
+    if (start + bytes.readUInt32LE(24) * STAT_NUMBERS * 8 + 8 !== bytes.length) return undefined;
     return new GlanceFile(bytes);
   }
 
@@ -123,6 +118,17 @@ export class GlanceFile {
     }
   }
 }
+
+/** Where question, before, after, variables and names end. */
+function endsOf(bytes: Buffer): readonly number[] {
+  let end = HEAD_BYTES;
+  return [4, 8, 12, 16, 20].map((at) => {
+    end += bytes.readUInt32LE(at);
+    return end;
+  });
+}
+
+const aligned = (end: number): number => Math.ceil(end / 8) * 8;
 
 const KINDS = new Map(Object.entries(GLANCE_KIND).map(([kind, letter]) => [letter as string, kind as GlanceKind]));
 

@@ -110,6 +110,15 @@ it(`where everything is as it was, the answer is what begat would print${WITHOUT
   expect(ask()).toBeDefined();
 });
 
+/** The number at `at` one more, and the sum what it then is. */
+const recounted = (bytes: Buffer, at: number): Buffer => {
+  bytes.writeUInt32LE(bytes.readUInt32LE(at) + 1, at);
+  let sum = 0x811c9dc5;
+  for (let i = 0; i < bytes.length - 8; i += 4) sum = Math.imul(sum ^ bytes.readUInt32LE(i), 0x01000193);
+  bytes.writeUInt32LE(sum >>> 0, bytes.length - 8);
+  return bytes;
+};
+
 it.each<[what: string, change: () => void]>([
   ["a source was written", () => writeFileSync(`${root}/src/a`, "other")],
   ["a source was touched", () => utimesSync(`${root}/src/a`, 1, 1)],
@@ -123,6 +132,8 @@ it.each<[what: string, change: () => void]>([
   ["begat is another", () => writeFileSync(bundle, "x")],
   ["the file was cut", () => edit(glance, (bytes) => bytes.subarray(0, bytes.length - 8))],
   ["it is empty", () => writeFileSync(glance, "")],
+  ["there are more files than signatures", () => edit(glance, (bytes) => recounted(bytes, 24))],
+  ["a question ends behind its end", () => edit(glance, (bytes) => recounted(bytes, 4))],
   ["it is gone", () => renameSync(glance, `${glance}.old`)],
   [
     "a bit of it fell over",
@@ -136,6 +147,11 @@ it.each<[what: string, change: () => void]>([
   change();
   expect(ask()).toBeUndefined();
   expect((await follow()).upToDate).toBe(false);
+});
+
+it(`Node is asked when what was not there cannot be looked at${WITHOUT_COMPILER}`, () => {
+  symlinkSync("x".repeat(300), `${root}/local.begat`);
+  expect(ask()).toBeUndefined();
 });
 
 it(`the engine comes to the same, of what it is asked for${WITHOUT_COMPILER}`, async () => {
