@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Digest } from "../../src/base/index.ts";
 import { statusNumber } from "../../src/fulcrum-client/index.ts";
@@ -233,14 +233,20 @@ describe("with real faults", () => {
   }, 60_000);
 });
 
-test("an rnode whose membership is revoked ends, and says why", async () => {
+test("an rnode keeps its cache to a size, until its membership is revoked: then it ends, and says why", async () => {
   // The one that was drained, if that test ran; else another has to go first.
   const at = Math.max(
     0,
     rnodes.findIndex(({ child }) => child.exitCode !== null),
   );
   await (rnodes[at] as FulcrumProcess).kill("SIGTERM");
-  const rnode = await FulcrumProcess.start(homes[at] as BegatHome, await again());
+  const home = homes[at] as BegatHome;
+  const old = join(home.cache, "cas/00", "0".repeat(62));
+  mkdirSync(dirname(old), { recursive: true });
+  writeFileSync(old, "long not used");
+  utimesSync(old, 1_000_000_000, 1_000_000_000);
+  const rnode = await FulcrumProcess.start(home, [...(await again()), "--max-size", "1"]);
+  await until(() => !existsSync(old));
   const member = `rnode/${rnode.ready.name}`;
   const revoked = await leaderHome.workspace("revoking").begat(["farm", "revoke", member, "--reason", "test"]);
   expect(revoked.status).toBe(0);

@@ -14,7 +14,11 @@ export interface Apart {
  * Runs begat once more over the same homes, in a process of its own: for what would keep a daemon from answering anybody for
  * seconds, heartbeats included, and from giving the memory back.
  */
-export async function begatApart(machine: Machine, argv: readonly string[], signal: AbortSignal): Promise<Apart> {
+export async function begatApart(
+  machine: Pick<Machine, "directories" | "runner" | "environment">,
+  argv: readonly string[],
+  signal: AbortSignal,
+): Promise<Apart> {
   const [, program = ""] = process.argv;
   const { stateHome, cacheHome } = machine.directories;
   const { exitCode, stdout, stderr } = await machine.runner.run(

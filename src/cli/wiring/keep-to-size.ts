@@ -7,7 +7,12 @@ import type { Machine } from "./machine.ts";
 const EVERY_MS = 10 * 60_000;
 
 /** Keeps the cache to its size while a daemon serves: at its start, and then every ten minutes. */
-export async function keepToSize(machine: Machine, maxSizeBytes: number, log: Log, ended: AbortSignal): Promise<void> {
+export async function keepToSize(
+  machine: Pick<Machine, "directories" | "runner" | "environment" | "clock">,
+  maxSizeBytes: number,
+  log: Log,
+  ended: AbortSignal,
+): Promise<void> {
   while (!ended.aborted) {
     try {
       const { exitCode, said } = await begatApart(machine, ["cache", "gc", "--max-size", `${maxSizeBytes}`], ended);
