@@ -1,6 +1,7 @@
+export type { LeaderConnection } from "./leader-session.ts";
 export { LeaseJournal } from "./lease-journal.ts";
 export { Memoir } from "./memoir.ts";
 export { memoirService } from "./memoir-service.ts";
 export { type BringBlobs, Placing, type PlacingOptions, RefusedError, type RnodeImages } from "./placing.ts";
-export { type LeaderConnection, Rnode, type RnodeFigures, type RnodeOptions } from "./rnode.ts";
+export { Rnode, type RnodeFigures, type RnodeOptions } from "./rnode.ts";
 export type { TravailSigner } from "./travail.ts";

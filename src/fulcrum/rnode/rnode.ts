@@ -3,8 +3,8 @@ import { RpcError, statusNumber } from "../../fulcrum-client/index.ts";
 import type { Random } from "../../ports/index.ts";
 import { type farm, millisecondsOf, timestampOf } from "../../protocol/index.ts";
 import type { Revocations } from "../authority/index.ts";
-import { MessageQueue } from "../execution/message-queue.ts";
 import { HeldLease, SeenLeases } from "./held-lease.ts";
+import { type LeaderConnection, LeaderSession } from "./leader-session.ts";
 import type { LeaseJournal } from "./lease-journal.ts";
 import { RefusedError } from "./placing.ts";
 import { failedResult, interruptedResult, stoppedResult, type WorkRooms, work } from "./work.ts";
@@ -19,18 +19,12 @@ export interface RnodeOptions extends WorkRooms {
   readonly hello: Pick<farm.Hello, "executor" | "hostLevel" | "imageLevel" | "anyImage">;
   readonly journal: LeaseJournal;
   /** Whose certificates it refuses itself; the leader says which those are. */
-  readonly revocations: Pick<Revocations, "documents" | "take">;
+  readonly revocations: Pick<Revocations, "list" | "take">;
   readonly random: Random;
   /** A connection of its own each time: what is broken without a word is not used again. */
   readonly connect: () => Promise<LeaderConnection>;
   /** Milliseconds before the lease's end at which its work is stopped, so that nothing runs when it comes. */
   readonly stopBeforeMs?: number;
-}
-
-export interface LeaderConnection {
-  /** Lease/Work. */
-  work(messages: AsyncIterable<farm.WorkerMessage>, signal: AbortSignal): AsyncIterable<farm.LeaderMessage>;
-  close(): void;
 }
 
 /** What an rnode does at the moment, and since it was started. */
@@ -51,14 +45,8 @@ export interface RnodeFigures {
   readonly connections: number;
 }
 
-type Said = NonNullable<farm.WorkerMessage["message"]>;
-
 const RECONNECT_FIRST_MS = 200;
 const RECONNECT_MOST_MS = 5_000;
-/** How long a leader may take to answer the first word. */
-const WELCOME_MS = 10_000;
-/** Heartbeats without an answer after which the connection is taken as broken. */
-const PATIENCE_BEATS = 2.5;
 const STOP_BEFORE_MS = 1_000;
 /** How long the end of a drain waits for the leader's last words. */
 const FAREWELL_MS = 5_000;
@@ -71,7 +59,6 @@ const isOver = (error: BegatError): boolean =>
 
 class LeaseEnd extends BegatError<"RNODE_LEASE_ENDED"> {}
 class Cancelled extends BegatError<"RNODE_CANCELLED"> {}
-class LeaderSilent extends BegatError<"RNODE_LEADER_SILENT"> {}
 
 /** Executes what a leader assigns, under leases; see docs/formats.md, "Leases". */
 export class Rnode {
@@ -79,13 +66,10 @@ export class Rnode {
   readonly #held = new Map<string, HeldLease>();
   readonly #seen = new SeenLeases();
   readonly #works = new Set<Promise<void>>();
-  #outgoing: MessageQueue<farm.WorkerMessage> | undefined;
-  /** When each beat of this connection was sent, monotonic milliseconds. */
-  #sentAtMs: number[] = [];
-  #answeredAtMs = 0;
+  /** The last one: nothing is said to it once it is over. */
+  #session: LeaderSession | undefined;
   #leaseMs = 0;
   #resultBlobBytes = 0;
-  #isWelcome = false;
   #isDraining = false;
   #change: () => void = () => {};
   #firstWelcome: () => void = () => {};
@@ -127,7 +111,7 @@ export class Rnode {
     while (!signal.aborted) {
       const beganMs = clock.monotonicMs();
       try {
-        await this.#session(signal);
+        await this.#meet(signal);
       } catch (error) {
         if (signal.aborted) break;
         if (!(error instanceof BegatError) || isOver(error)) throw error;
@@ -173,7 +157,7 @@ export class Rnode {
     const { fetched, uploaded, ...counts } = this.#counts;
     return {
       ...counts,
-      isConnected: this.#isWelcome,
+      isConnected: this.#session?.isWelcome === true,
       isDraining: this.#isDraining,
       running: held
         .filter(({ isRunning }) => isRunning)
@@ -184,36 +168,16 @@ export class Rnode {
     };
   }
 
-  async #session(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
+  async #meet(signal: AbortSignal): Promise<void> {
     const connection = await this.#options.connect();
-    const outgoing = new MessageQueue<farm.WorkerMessage>();
-    const broken = new AbortController();
-    const end = () => broken.abort(signal.reason);
-    signal.addEventListener("abort", end);
-    outgoing.send({ message: { $case: "hello", value: this.#hello() } });
-    this.#sentAtMs = [clock.monotonicMs()];
-    this.#answeredAtMs = clock.monotonicMs();
-    this.#outgoing = outgoing;
     this.#counts.connections++;
-    const silent = (what: string) => broken.abort(new LeaderSilent("RNODE_LEADER_SILENT", what));
-    clock.sleep(WELCOME_MS, broken.signal).then(
-      () => this.#isWelcome || silent(`the leader does not answer for ${WELCOME_MS} ms`),
-      () => {},
-    );
-    try {
-      for await (const { message } of connection.work(outgoing, broken.signal)) {
-        if (message?.$case === "welcome") this.#welcomed(message.value, broken.signal, silent);
-        else this.#receive(message);
-      }
-    } finally {
-      signal.removeEventListener("abort", end);
-      this.#isWelcome = false;
-      this.#outgoing = undefined;
-      broken.abort();
-      outgoing.close();
-      connection.close();
-    }
+    this.#session = new LeaderSession(this.#options.clock, connection, this.#hello(), {
+      held: () => [...this.#held.keys()],
+      onWelcome: (welcome) => this.#welcomed(welcome),
+      onMessage: (message) => this.#receive(message),
+      onBeat: () => this.#tellResults(),
+    });
+    await this.#session.run(signal);
   }
 
   #hello(): farm.Hello {
@@ -227,49 +191,21 @@ export class Rnode {
       version,
       held: [...this.#held.values()].map((lease) => lease.held()),
       images: placing.offered(),
-      revocations: revocations.documents(Number.MAX_SAFE_INTEGER).count,
+      revocations: revocations.list().length,
     };
   }
 
-  #welcomed(
-    { leaseMs, heartbeatMs, resultBlobBytes }: farm.Welcome,
-    broken: AbortSignal,
-    silent: (what: string) => void,
-  ): void {
-    this.#isWelcome = true;
+  #welcomed({ leaseMs, resultBlobBytes }: farm.Welcome): void {
     this.#firstWelcome();
     this.#leaseMs = leaseMs;
     this.#resultBlobBytes = resultBlobBytes;
-    this.#answered(0);
     for (const lease of this.#held.values()) this.#renew(lease, 0);
     if (this.#isDraining) this.#say({ $case: "draining", value: {} });
     this.#tellResults();
-    void this.#beat(Math.max(1, heartbeatMs), broken, silent);
   }
 
-  /** Says every `heartbeatMs` what is held, until the connection is broken. */
-  async #beat(heartbeatMs: number, broken: AbortSignal, silent: (what: string) => void): Promise<void> {
-    const { clock } = this.#options;
-    const pause = () =>
-      clock.sleep(heartbeatMs, broken).then(
-        () => true,
-        () => false,
-      );
-    while (await pause()) {
-      const now = clock.monotonicMs();
-      if (now - this.#answeredAtMs > PATIENCE_BEATS * heartbeatMs) {
-        silent(`the leader has answered nothing for ${Math.round(now - this.#answeredAtMs)} ms`);
-        return;
-      }
-      const sequence = this.#sentAtMs.length;
-      this.#sentAtMs.push(now);
-      this.#say({ $case: "beat", value: { sequence, held: [...this.#held.keys()] } });
-      this.#tellResults();
-    }
-  }
-
-  #receive(message: farm.LeaderMessage["message"]): void {
-    switch (message?.$case) {
+  #receive(message: NonNullable<farm.LeaderMessage["message"]>): void {
+    switch (message.$case) {
       case "assign":
         this.#assigned(message.value);
         break;
@@ -283,7 +219,6 @@ export class Rnode {
         this.#revoked(message.value.documents);
         break;
       case "renewed":
-        this.#answered(message.value.sequence);
         for (const id of message.value.leases) {
           const lease = this.#held.get(id);
           if (lease !== undefined) this.#renew(lease, message.value.sequence);
@@ -303,14 +238,9 @@ export class Rnode {
     }
   }
 
-  /** A beat was answered: the leader is there, as of its sending. */
-  #answered(sequence: number): void {
-    if (this.#sentAtMs[sequence] !== undefined) this.#answeredAtMs = this.#options.clock.monotonicMs();
-  }
-
   /** From the *sending* of the beat: no clock of the leader's is compared with ours. */
   #renew(lease: HeldLease, sequence: number): void {
-    const sentAtMs = this.#sentAtMs[sequence];
+    const sentAtMs = this.#session?.sentAtMs(sequence);
     if (sentAtMs !== undefined) lease.endsAtMs = Math.max(lease.endsAtMs, sentAtMs + this.#leaseMs);
   }
 
@@ -325,7 +255,7 @@ export class Rnode {
     }
     // It ended or was cancelled before it came: it is not begun, and the leader hears so with the next beat.
     if (this.#seen.has(leaseId)) return;
-    const endsAtMs = (this.#sentAtMs[assign.heard] ?? Number.NEGATIVE_INFINITY) + this.#leaseMs;
+    const endsAtMs = (this.#session?.sentAtMs(assign.heard) ?? Number.NEGATIVE_INFINITY) + this.#leaseMs;
     if (endsAtMs - this.#stopBeforeMs() <= clock.monotonicMs()) return;
     const full =
       this.#works.size >= slots ? (slots === 1 ? "its slot is taken" : `all ${slots} slots are taken`) : undefined;
@@ -452,7 +382,7 @@ export class Rnode {
   }
 
   /** What is said while nobody listens is lost, and said again where it matters. */
-  #say(message: Said): void {
-    this.#outgoing?.send({ message });
+  #say(message: Parameters<LeaderSession["say"]>[0]): void {
+    this.#session?.say(message);
   }
 }
