@@ -64,8 +64,18 @@ export function changeHeader(folder, n) {
   appendFileSync(join(folder, "include/h0.h"), `static const int changed${n} = ${n};\n`);
 }
 
-/** `files` C files and `headers` headers; every compilation is a chore, the program's link one more. */
-export function cProject(folder, files, headers) {
+const IMAGE = `image cc {
+    deb  [ gcc libc6-dev dash coreutils ]
+    link [ /bin/sh=dash ]
+}
+`;
+
+/**
+ * `files` C files and `headers` headers; every compilation is a chore, the program's link one more, and so is the image
+ * whose compiler begat uses with `inImage`. ninja uses the host's.
+ */
+export function cProject(folder, files, headers, inImage = false) {
+  const tools = (...names) => (inImage ? "image cc" : `tools [ ${names.join(" ")} ]`);
   for (const name of ["src", "include"]) mkdirSync(join(folder, name), { recursive: true });
   for (let i = 0; i < headers; i++) writeFileSync(join(folder, `include/h${i}.h`), header(i));
   const names = Array.from({ length: files }, (_, i) => `f${i}`);
@@ -79,12 +89,12 @@ export function cProject(folder, files, headers) {
   names.push("main");
   writeFileSync(
     join(folder, "begatfile"),
-    `var NAMES = [ ${names.join(" ")} ]
+    `${inImage ? IMAGE : ""}var NAMES = [ ${names.join(" ")} ]
 dictum compile(name) {
     in [ src/\${name}.c include/*.h ]
     out [ obj/\${name}.o ]
     depfile obj/\${name}.d
-    tools [ gcc as ]
+    ${tools("gcc", "as")}
     exec [[
         gcc -O1 -Iinclude -MMD -MF "$depfile" -c "src/$name.c" -o "$out"
     ]]
@@ -92,7 +102,7 @@ dictum compile(name) {
 dictum link {
     in [ obj/\${NAMES}.o ]
     out [ prog ]
-    tools [ gcc ld ]
+    ${tools("gcc", "ld")}
     exec [[
         gcc -o "$out" $in
     ]]
@@ -113,5 +123,5 @@ rule link
 ${edges.join("")}build prog: link ${names.map((name) => `obj/${name}.o`).join(" ")}
 `,
   );
-  return { chores: files + 2, outputs: ["obj", "prog"], leaf: "src/f0.c" };
+  return { chores: files + (inImage ? 3 : 2), outputs: ["obj", "prog"], leaf: "src/f0.c" };
 }

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { changeHeader, cProject } from "./c-project.mjs";
+import { onPath } from "./measured-process.mjs";
 import { takeTurns } from "./samples.mjs";
 import { chain, independent, large, layered } from "./workloads.mjs";
 
@@ -13,9 +14,9 @@ const MIB = 1024 * 1024;
 const settleDisk = () => execFileSync("sync");
 
 /** A build from nothing, checked to have run every chore. */
-export function coldBegat(begat, executor, chores) {
+export function coldBegat(begat, executor, chores, keeping) {
   return () => {
-    begat.forget();
+    begat.forget(keeping);
     settleDisk();
     const { wallMs, counts } = begat.build(executor);
     const { executed, last } = counts();
@@ -32,6 +33,54 @@ export function coldNinja(ninja, probe) {
     const { wallMs } = ninja.build();
     if (!existsSync(join(ninja.workspace, probe))) throw new Error(`ninja did not make ${probe}`);
     return wallMs;
+  };
+}
+
+/** A C project built from nothing, and again after a header was changed; ninja has the host's gcc in both. */
+function projectMeasure(name, whose, inImage, coldRatio, headerRatio) {
+  return {
+    name,
+    rows: [name, `${name}-header`],
+    async run(arena) {
+      const files = arena.size(300, 4);
+      const row = (id, measure, ratio) => ({
+        name: id,
+        measure: `${measure}, ${whose}, spawn server`,
+        unit: "ms",
+        peerName: "ninja",
+        ...(ratio === undefined ? {} : { goal: { ratio } }),
+      });
+      const rows = [
+        row(name, `cold, C project of ${files} files`, coldRatio),
+        row(`${name}-header`, "one header of it changed", headerRatio),
+      ];
+      const skip = (skipped) => rows.map((one) => ({ ...one, skipped }));
+      if (arena.compiler === undefined) return skip("there is no gcc on this machine");
+      if (inImage && arena.quick) return skip("it takes 60 MB of packages");
+      if (inImage && onPath("apt-get") === undefined) return skip("there is no apt-get");
+      return arena.contest(
+        (folder) => cProject(folder, files, 30, inImage),
+        (begat, ninja, { chores }) => {
+          if (inImage) begat.build("server", "image(cc)");
+          const keeping = { keepsImages: inImage };
+          const turns = [coldBegat(begat, "server", chores, keeping), coldNinja(ninja, "prog")];
+          const cold = takeTurns(arena.rounds(2), turns);
+          let n = 0;
+          const changed = takeTurns(arena.rounds(3), [
+            () => {
+              changeHeader(begat.workspace, ++n);
+              return begat.build("server").wallMs;
+            },
+            ninja &&
+              (() => {
+                changeHeader(ninja.workspace, ++n);
+                return ninja.build().wallMs;
+              }),
+          ]);
+          return [cold, changed].map(([mine, theirs], i) => ({ ...rows[i], begat: mine, peer: theirs }));
+        },
+      );
+    },
   };
 }
 
@@ -148,44 +197,8 @@ export const coldMeasures = [
       );
     },
   },
-  {
-    name: "c-project",
-    rows: ["c-project", "c-project-header"],
-    async run(arena) {
-      const files = arena.size(300, 4);
-      const common = { unit: "ms", peerName: "ninja" };
-      const rows = [
-        {
-          ...common,
-          name: "c-project",
-          measure: `cold, C project of ${files} files, spawn server`,
-          goal: { ratio: 1.1 },
-        },
-        { ...common, name: "c-project-header", measure: "one header of it changed", goal: { ratio: 1.2 } },
-      ];
-      if (arena.compiler === undefined)
-        return rows.map((row) => ({ ...row, skipped: "there is no gcc on this machine" }));
-      return arena.contest(
-        (folder) => cProject(folder, files, 30),
-        (begat, ninja, { chores }) => {
-          const cold = takeTurns(arena.rounds(2), [coldBegat(begat, "server", chores), coldNinja(ninja, "prog")]);
-          let n = 0;
-          const changed = takeTurns(arena.rounds(3), [
-            () => {
-              changeHeader(begat.workspace, ++n);
-              return begat.build("server").wallMs;
-            },
-            ninja &&
-              (() => {
-                changeHeader(ninja.workspace, ++n);
-                return ninja.build().wallMs;
-              }),
-          ]);
-          return [cold, changed].map(([mine, theirs], i) => ({ ...rows[i], begat: mine, peer: theirs }));
-        },
-      );
-    },
-  },
+  projectMeasure("c-project", "the host's gcc", false, 1.3, undefined),
+  projectMeasure("c-project-image", "gcc of an image", true, 1.1, 1.2),
   {
     name: "large",
     rows: ["large-cold-process", "large-cold-bubblewrap", "large-restored"],

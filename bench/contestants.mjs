@@ -108,9 +108,10 @@ export class Begat extends Contestant {
     throw new Error(`the engine answers nothing: ${this.engine().declined}`);
   }
 
-  /** @param {"process" | "bubblewrap" | "usual" | "any"} how */
+  /** @param {keyof typeof HOW} how */
   build(how, ...words) {
-    const command = [...this.#command, "build", `-j${JOBS}`, ...HOW[how], ...words];
+    const jobs = words.some((word) => word.startsWith("-j")) ? [] : [`-j${JOBS}`];
+    const command = [...this.#command, "build", ...jobs, ...HOW[how], ...words];
     const measured = this.processes.run(command, { directory: this.workspace, env: this.env });
     return { ...measured, counts: () => countsOf(measured.output) };
   }
@@ -155,12 +156,16 @@ export class Begat extends Contestant {
     return this.processes.run([...this.#command, "--version"], { directory: this.workspace, env: this.env });
   }
 
-  /** As if begat had never been on this machine. */
-  forget() {
+  /** As if begat had never been on this machine; with `keepsImages` but for the images that stand there. */
+  forget({ keepsImages = false } = {}) {
     this.putAside(...this.outputs, ".begat");
+    const before = this.env.BEGAT_CACHE_HOME;
     if (this.isLarge) rmSync(this.#homes, { recursive: true, force: true });
     this.#homes = `${this.workspace}.homes${++this.#lives}`;
     mkdirSync(this.#homes);
+    if (!keepsImages) return;
+    mkdirSync(this.env.BEGAT_CACHE_HOME);
+    renameSync(join(before, "images"), join(this.env.BEGAT_CACHE_HOME, "images"));
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +15,22 @@ const PATH = "/usr/local/bin:/usr/bin:/bin";
 const env = { PATH };
 /** Words before Node's: as the launcher starts a fulcrum. */
 const START = ["sh", fileURLToPath(new URL("../packaging/start-fulcrum", import.meta.url))];
+
+/** A fulcrum that has had nothing to do for so long is idle. */
+const IDLE_MS = 5000;
+/** Of /proc's processor times; the same on every Linux. */
+const TICK_MS = 10;
+
+/** What those processes take beside the time of a build, each as `[name, measure, unit, figure, most]`. */
+const FARM_FIGURES = [
+  ["farm-client-cpu", "N x cp, all on the rnodes, CPU of the client for each", "ms", ({ cpu }) => cpu.client],
+  ["farm-leader-cpu", "the same, CPU of the leader", "ms", ({ cpu }) => cpu.leader],
+  ["farm-rnode-cpu", "the same, CPU of the rnode, its recipe left out", "ms", ({ cpu }) => cpu.rnodes],
+  ["fulcrum-leader-fresh", "a fulcrum that leads, its RSS, fresh", "MB", ({ fresh }) => fresh.leader.rssMB, 90],
+  ["fulcrum-rnode-fresh", "an rnode's, fresh", "MB", ({ fresh }) => fresh.one.rssMB, 90],
+  ["fulcrum-leader-idle", "the leader's, idle after all these builds", "MB", ({ after }) => after.leader.rssMB, 90],
+  ["fulcrum-rnode-idle", "the rnode's, idle after them", "MB", ({ after }) => after.one.rssMB, 90],
+];
 
 export const farmMeasures = [
   {
@@ -55,10 +72,11 @@ export const farmMeasures = [
   },
   {
     name: "farm-1000",
-    rows: ["farm-throughput"],
+    rows: ["farm-throughput", ...FARM_FIGURES.map(([name]) => name)],
     async run(arena) {
       const count = arena.size(1000, 20);
       const farm = await Farm.start(arena);
+      const fresh = farm.used();
       try {
         return await arena.contest(
           (folder) => independent(folder, count),
@@ -79,6 +97,19 @@ export const farmMeasures = [
               return ended(begat.build("usual", "--farm", "joined"), chores);
             };
             const [without, withFarm] = takeTurns(arena.rounds(3), [alone, together]);
+            const apart = async () => {
+              forget();
+              farm.join(begat);
+              const before = farm.used();
+              const built = begat.build("usual", "--farm", "joined", "-j0");
+              ended(built, chores);
+              const after = farm.used();
+              const each = (name) => (after[name].cpuMs - before[name].cpuMs) / chores;
+              await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+              return { client: built.cpuMs / chores, leader: each("leader"), rnodes: each("one") + each("two") };
+            };
+            const cpu = fresh === undefined ? undefined : await apart();
+            const after = farm.used();
             return [
               {
                 name: "farm-throughput",
@@ -89,6 +120,15 @@ export const farmMeasures = [
                 peerName: "no farm",
                 goal: { ratio: 1.25 },
               },
+              ...FARM_FIGURES.map(([name, measure, unit, figure, most]) => ({
+                name,
+                measure: measure.replace("N", count),
+                unit,
+                begat: cpu && [figure({ cpu, fresh, after })],
+                peerName: "",
+                ...(most === undefined ? {} : { goal: { most } }),
+                skipped: cpu ? undefined : "what a process uses is read from /proc",
+              })),
             ];
           },
         );
@@ -117,7 +157,7 @@ async function freePort() {
 class Farm {
   #arena;
   #home;
-  #children = [];
+  #children = new Map();
   #members = 0;
   #address = "";
 
@@ -151,6 +191,21 @@ class Farm {
     };
   }
 
+  /** CPU and RSS of each fulcrum by its name, its recipes left out; `undefined` where /proc does not tell. */
+  used() {
+    if (!existsSync("/proc/self/stat")) return undefined;
+    const ofProcess = ([name, { pid }]) => {
+      const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+      const fields = stat
+        .slice(stat.lastIndexOf(")") + 2)
+        .split(" ")
+        .map(Number);
+      const [, rssKb] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"));
+      return [name, { cpuMs: (fields[11] + fields[12]) * TICK_MS, rssMB: (Number(rssKb) * 1024) / 1e6 }];
+    };
+    return Object.fromEntries([...this.#children].map(ofProcess));
+  }
+
   async #serve(name, words) {
     const command = [...this.#arena.begatCommand, "fulcrum", "serve", "--json", "--name", name, ...words];
     const [program, ...rest] = [...START, ...command];
@@ -159,7 +214,7 @@ class Farm {
       env: this.#env(name),
       stdio: ["ignore", "pipe", "ignore"],
     });
-    this.#children.push(child);
+    this.#children.set(name, child);
     let said = "";
     child.stdout.setEncoding("utf8");
     for await (const text of child.stdout) {
@@ -188,7 +243,7 @@ class Farm {
   }
 
   async stop() {
-    for (const child of this.#children) {
+    for (const child of this.#children.values()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       const end = once(child, "exit");
       child.kill("SIGKILL");

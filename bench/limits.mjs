@@ -21,7 +21,8 @@ export const limits = {
   "chain-bubblewrap":
     "with nothing to run beside, each step is the sandbox (5 to 6 ms) and then begat's work on it (3 to 4 ms)",
   "c-project": "a second of starting up, then begat's thread beside two compilers on two processors",
-  "c-project-header": "starting up: Node, ledger, index, canaries; it is the same for one file and for thirty",
+  "c-project-image": "half a second of starting up, then begat's thread beside two compilers on two processors",
+  "c-project-image-header": "starting up: Node, ledger, index, canaries; it is the same for one file and for thirty",
   "large-cold-process":
     "each byte is written three times (staging area, store, checkout) and hashed twice, where ninja writes it once",
   "large-cold-bubblewrap":
@@ -54,7 +55,7 @@ export const limits = {
     "Ed25519 (0.11 ms) and, beside it, three to five manifests looked up, hashed and decoded, and the statement written again",
   "verify-chain":
     "the Action of each execution is looked up by its hash and hashed again, and each record is parsed, compared with its canonical form and its members checked",
-  "proof-verify": "Node's own start; the proof itself is read and checked in some milliseconds",
+  "proof-verify-cold": "Node's own start; the proof itself is read and checked in some milliseconds",
   evaluate: "parsing and evaluation are one thread's work of 10 microseconds a dictum",
   startup: "Node's own start, and mapping the bundle with its code cache",
   "sandbox-cpu":

@@ -25,6 +25,7 @@ const ROWS = [
   "cold, 20 x cp, spawn server",
   "null, 50 chores, new process",
   "null, 50 chores, warm engine",
+  "null, 50 chores, without the engine",
   "null, 50 chores, warm engine, its RSS",
   "makespan by lower bound, durations known to 30 %",
   "makespan by lower bound, nothing known, over all farms",
