@@ -45,8 +45,9 @@ export class Arena {
    * unless `isLarge` says that it is few files which take much room.
    *
    * @param generate Writes the workload into a folder and says `{ chores, outputs, leaf }`.
+   * @param command How begat is started.
    */
-  async contest(generate, use, { isLarge = false } = {}) {
+  async contest(generate, use, { isLarge = false, command = this.begatCommand } = {}) {
     const folder = this.folder();
     const mine = join(folder, "begat");
     mkdirSync(mine);
@@ -58,7 +59,7 @@ export class Arena {
       ninja = new Ninja(this.processes, theirs, workload.outputs, this.ninja);
     }
     try {
-      const begat = new Begat(this.processes, mine, workload.outputs, this.begatCommand);
+      const begat = new Begat(this.processes, mine, workload.outputs, command);
       begat.isLarge = isLarge;
       if (ninja !== undefined) ninja.isLarge = isLarge;
       return await use(begat, ninja, workload);

@@ -1,6 +1,6 @@
 // begat and its peer, each with the same three questions: build here, forget everything, is that so.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -8,8 +8,13 @@ import { basename, join } from "node:path";
 /** Both tools run this many chores at once. */
 export const JOBS = 2;
 
-/** Set up by whoever measures with it. */
+/** What a user types. It starts what is built in its checkout: `setUpLauncher` first. */
 export const LAUNCHER = join(import.meta.dirname, "../begat");
+
+/** Builds what the launcher starts, where it is not up to date. */
+export function setUpLauncher() {
+  execFileSync("sh", [join(LAUNCHER, "../tools/setup.sh"), "bundle"], { stdio: ["ignore", "ignore", "inherit"] });
+}
 
 const PATH = "/usr/local/bin:/usr/bin:/bin";
 

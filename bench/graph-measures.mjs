@@ -1,9 +1,8 @@
 // Graphs of a size that nobody builds in a benchmark: planned, and asked about when there is nothing to do.
 
-import { execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, utimesSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { Begat, LAUNCHER } from "./contestants.mjs";
+import { Begat, setUpLauncher } from "./contestants.mjs";
 import { takeTurns } from "./samples.mjs";
 import { LAUNCHED, settleBegat } from "./settled.mjs";
 
@@ -62,7 +61,7 @@ export const graphMeasures = [
       const title = `${width * layers} chores, ${5 * width * layers} edges`;
       const folder = arena.folder();
       wide(folder, width, layers);
-      execFileSync("sh", [join(LAUNCHER, "../tools/setup.sh"), "bundle"], { stdio: ["ignore", "ignore", "inherit"] });
+      setUpLauncher();
       const begat = new Begat(arena.processes, folder, ["out"], LAUNCHED);
       const planned = await settleBegat(arena, begat, LAUNCHED);
       const level = ["--min-isolation", "none"];

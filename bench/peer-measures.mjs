@@ -1,8 +1,10 @@
 // The table of peers in docs/benchmarks.md: what a user would take instead, on the same work in the same run.
 
-import { cpSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { OUT } from "./bundles.mjs";
 import { coldBegat, coldNinja } from "./cold-measures.mjs";
+import { LAUNCHER, setUpLauncher } from "./contestants.mjs";
 import { onPath } from "./measured-process.mjs";
 import { peers as buildTools } from "./peer-workspaces.mjs";
 import { takeTurns } from "./samples.mjs";
@@ -11,6 +13,18 @@ import { independent, kibibyte } from "./workloads.mjs";
 
 const peers = [...buildTools, ...scriptPeers];
 const PATH = "/usr/local/bin:/usr/bin:/bin";
+
+/** Where bench/install-peers.sh puts those that npm has. */
+const INSTALLED = join(OUT, "peers/node_modules/.bin");
+
+function programOf({ name, program = name }) {
+  const installed = join(INSTALLED, program);
+  return onPath(program) ?? (existsSync(installed) ? installed : undefined);
+}
+
+const isThere = (needed) => (needed.startsWith("/") ? existsSync(needed) : onPath(needed) !== undefined);
+
+const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 /** A peer in a workspace of its own. */
 class Peer {
@@ -45,8 +59,16 @@ class Peer {
     return this.build();
   }
 
-  edit(n) {
-    writeFileSync(join(this.workspace, this.peer.leaf ?? "src/0/f0"), kibibyte(`edit ${n}`));
+  /** One source changed, and what is made of it. */
+  leaf(n) {
+    const { leaf = "src/0/f0", output = (folder) => join(folder, "out/0/f0"), editsApartMs = 0 } = this.peer;
+    const text = kibibyte(`edit ${n}`);
+    wait(editsApartMs);
+    writeFileSync(join(this.workspace, leaf), text);
+    const ms = this.build();
+    if (readFileSync(output(this.workspace), "utf8") !== text)
+      throw new Error(`${this.peer.name} left what was made of the file before it changed`);
+    return ms;
   }
 
   end() {
@@ -61,17 +83,18 @@ class Peer {
   #run(command) {
     return this.processes.run(command, {
       directory: this.workspace,
-      env: { PATH, HOME: this.workspace, ...this.peer.env },
+      env: { PATH, HOME: this.workspace, ...this.peer.env?.(this.workspace) },
     });
   }
 }
 
 const titles = { cold: "cold", null: "nothing to do", leaf: "one file changed" };
 
-export const peerMeasures = ["ninja", ...peers.map(({ name }) => name)].map((name) => ({
-  name: `peer-${name}`,
-  rows: Object.keys(titles).map((what) => `peer-${name}-${what}`),
+export const peerMeasures = [{ name: "ninja" }, ...peers].map((description) => ({
+  name: `peer-${description.name}`,
+  rows: Object.keys(titles).map((what) => `peer-${description.name}-${what}`),
   async run(arena) {
+    const { name, needs = [], refuses } = description;
     const isScripts = scriptPeers.some((peer) => peer.name === name);
     // A script is started by npm, which takes a second.
     const count = arena.size(isScripts ? 100 : 200, 10);
@@ -83,16 +106,20 @@ export const peerMeasures = ["ninja", ...peers.map(({ name }) => name)].map((nam
         peerName: name,
         ...samples(what),
       }));
-    const program = onPath(name);
-    if (program === undefined) return rows(() => ({ skipped: `there is no ${name} on this machine` }));
-    const needs = peers.find((peer) => peer.name === name)?.needs;
-    if (needs !== undefined && onPath(needs) === undefined)
-      return rows(() => ({ skipped: `${name} needs ${needs}, which is not on this machine` }));
+    const program = programOf(description);
+    const missing = needs.find((needed) => !isThere(needed));
+    const skipped =
+      program === undefined
+        ? `there is no ${name} on this machine`
+        : missing !== undefined
+          ? `${name} needs ${missing}, which is not on this machine`
+          : refuses?.(arena.scratch);
+    if (skipped !== undefined) return rows(() => ({ skipped }));
+    setUpLauncher();
     return arena.contest(
       (folder) => independent(folder, count),
       (begat, ninja, { chores }) => {
-        const description = peers.find((peer) => peer.name === name);
-        const other = description && new Peer(arena, description, program, begat.workspace);
+        const other = name === "ninja" ? undefined : new Peer(arena, description, program, begat.workspace);
         other?.prepare(count);
         const edit = (workspace, n) => writeFileSync(join(workspace, "src/0/f0"), kibibyte(`edit ${n}`));
         let n = 0;
@@ -101,9 +128,9 @@ export const peerMeasures = ["ninja", ...peers.map(({ name }) => name)].map((nam
             cold: other ? () => other.cold() : coldNinja(ninja, "out/0/f0"),
             null: other ? () => other.build() : () => ninja.build().wallMs,
             leaf: () => {
-              if (other) other.edit(++n);
-              else edit(ninja.workspace, ++n);
-              return other ? other.build() : ninja.build().wallMs;
+              if (other) return other.leaf(++n);
+              edit(ninja.workspace, ++n);
+              return ninja.build().wallMs;
             },
           };
           const mine = {
@@ -116,7 +143,8 @@ export const peerMeasures = ["ninja", ...peers.map(({ name }) => name)].map((nam
           };
           const samples = {};
           for (const what of Object.keys(titles)) {
-            if (what === "null") for (const side of [mine, theirs]) side.null();
+            // begat's second one is answered from what the first has left.
+            if (what === "null") for (const side of [mine, mine, theirs]) side.null();
             const [ours, its] = takeTurns(arena.rounds(what !== "cold" ? 5 : isScripts ? 1 : 3), [
               mine[what],
               theirs[what],
@@ -128,6 +156,7 @@ export const peerMeasures = ["ninja", ...peers.map(({ name }) => name)].map((nam
           other?.end();
         }
       },
+      { command: [LAUNCHER] },
     );
   },
 }));

@@ -1,7 +1,8 @@
 // The same copies as packages of a workspace, for the tools of JavaScript workspaces.
 //
-// They are no dependencies of begat: put the `node_modules/.bin` of a folder where they are installed on the PATH.
+// They are no dependencies of begat: `sh bench/install-peers.sh` puts them where the benchmark finds them.
 
+import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { JOBS } from "./contestants.mjs";
@@ -11,7 +12,7 @@ const json = (value) => `${JSON.stringify(value, null, 1)}\n`;
 
 /** `packages/f0` ...: each copies its `in` to `out/<name>`; `describe` adds what the tool wants of a package. */
 function packages(folder, count, program, describe) {
-  // These tools look for themselves in the workspace.
+  // Most of these tools look for themselves in the workspace.
   symlinkSync(dirname(dirname(program)), join(folder, "node_modules"));
   for (let i = 0; i < count; i++) {
     const name = `f${i}`;
@@ -48,11 +49,17 @@ function forgetPackages(kept) {
 
 const quiet = { DO_NOT_TRACK: "1", CI: "" };
 
-export const scriptPeers = [
+/** moon caches nothing outside of a repository that has a commit. */
+function repository(folder) {
+  const words = ["-c", "user.name=bench", "-c", "user.email=bench@localhost", "-C", folder];
+  execFileSync("git", ["init", "--quiet", folder]);
+  execFileSync("git", [...words, "commit", "--quiet", "--allow-empty", "--no-verify", "--message=bench"]);
+}
+
+const workspacePeers = [
   {
     name: "wireit",
-    env: { ...quiet, WIREIT_PARALLEL: `${JOBS}`, WIREIT_LOGGER: "quiet" },
-    leaf: "packages/f0/in",
+    env: () => ({ ...quiet, WIREIT_PARALLEL: `${JOBS}`, WIREIT_LOGGER: "quiet" }),
     prepare(folder, count, program) {
       packages(folder, count, program, (name) => ({
         "package.json": json({
@@ -72,8 +79,7 @@ export const scriptPeers = [
   },
   {
     name: "turbo",
-    env: { ...quiet, TURBO_TELEMETRY_DISABLED: "1", TURBO_NO_UPDATE_NOTIFIER: "1" },
-    leaf: "packages/f0/in",
+    env: () => ({ ...quiet, TURBO_TELEMETRY_DISABLED: "1", TURBO_NO_UPDATE_NOTIFIER: "1" }),
     prepare(folder, count, program) {
       packages(folder, count, program, script);
       writeFileSync(join(folder, "package.json"), json(root));
@@ -87,8 +93,7 @@ export const scriptPeers = [
   },
   {
     name: "nx",
-    env: { ...quiet, NX_NO_CLOUD: "true", NX_TUI: "false" },
-    leaf: "packages/f0/in",
+    env: () => ({ ...quiet, NX_NO_CLOUD: "true", NX_TUI: "false" }),
     prepare(folder, count, program) {
       packages(folder, count, program, (name) => ({
         "project.json": json({
@@ -112,4 +117,36 @@ export const scriptPeers = [
     forgetFiles: forgetPackages([".nx"]),
     end: (program) => [program, "reset"],
   },
+  {
+    name: "moon",
+    needs: ["git"],
+    // It looks for no workspace in the home directory or above it.
+    env: (folder) => ({ ...quiet, HOME: `${folder}.home` }),
+    prepare(folder, count, program) {
+      packages(folder, count, program, (name) => ({
+        "moon.yml": json({
+          tasks: {
+            build: {
+              command: `cp in out/${name}`,
+              inputs: ["in"],
+              outputs: [`out/${name}`],
+              options: { shell: false },
+            },
+          },
+        }),
+      }));
+      mkdirSync(join(folder, ".moon"));
+      writeFileSync(join(folder, ".moon/workspace.yml"), json({ projects: ["packages/*"], telemetry: false }));
+      writeFileSync(join(folder, ".gitignore"), "out/\nnode_modules\n.moon/cache\n");
+      repository(folder);
+    },
+    command: (program) => [program, "run", ":build", `--concurrency=${JOBS}`, "--quiet"],
+    forgetFiles: forgetPackages([".moon/cache"]),
+  },
 ];
+
+export const scriptPeers = workspacePeers.map((peer) => ({
+  ...peer,
+  leaf: "packages/f0/in",
+  output: (folder) => join(folder, "packages/f0/out/f0"),
+}));

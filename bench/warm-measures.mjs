@@ -1,8 +1,8 @@
 // Builds that find almost everything done: what a user waits for all day.
 
-import { execFileSync } from "node:child_process";
 import { existsSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setUpLauncher } from "./contestants.mjs";
 import { takeTurns } from "./samples.mjs";
 import { LAUNCHED, settleBegat, settleNinja } from "./settled.mjs";
 import { independent, independentQuick, kibibyte } from "./workloads.mjs";
@@ -94,13 +94,6 @@ function nullMeasure(name, full, small, rounds, ratio, mostMB) {
   };
 }
 
-/** The launcher is the checkout's own, so what it starts has to be built there; what it needs of the machine is there then. */
-function setUp() {
-  execFileSync("sh", [join(import.meta.dirname, "../tools/setup.sh"), "bundle"], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-}
-
 /** As a user has it: the launcher, with the warm engine and, of the same checkout, without. */
 function engineMeasure(name, full, small, rounds, ratio, ratioAlone, mostMB) {
   const rss = `${name}-rss`;
@@ -110,7 +103,7 @@ function engineMeasure(name, full, small, rounds, ratio, ratioAlone, mostMB) {
     rows: [name, alone, rss],
     async run(arena) {
       const count = arena.size(full, small);
-      setUp();
+      setUpLauncher();
       return arena.contest(
         (folder) => independentQuick(folder, count),
         async (begat, ninja, { chores }) => {

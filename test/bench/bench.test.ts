@@ -10,8 +10,14 @@ const env = { ...process.env, TMPDIR: scratch };
 
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
+/** Tools that come with a system's packages; those of npm take seconds each to start. */
+const PEERS = ["make", "tup", "nix"];
+
 /** One measure of each way of measuring: all of them together take minutes even in their small form. */
-const MEASURES = ["startup", "evaluate", "record", "verify", "cold-1000", "null-10k", "engine-10k", "schedule"];
+const MEASURES = [
+  ...["startup", "evaluate", "record", "verify", "cold-1000", "null-10k", "engine-10k", "schedule"],
+  ...PEERS.map((name) => `peer-${name}`),
+];
 
 /** How each of their rows begins, whatever this machine can measure. */
 const ROWS = [
@@ -32,6 +38,7 @@ const ROWS = [
   "bytes moved by those of first-in-first-out, from 16 rnodes up",
   "50 interactive chores beside 10,000 others, by the same alone, 128 slots",
   "the same on 16 slots",
+  ...PEERS.flatMap(() => ["cold, 10 x cp", "nothing to do, 10 x cp", "one file changed, 10 x cp"]),
 ];
 
 test("every goal has a row, and nothing is left behind", { timeout: 300_000 }, () => {
