@@ -11,7 +11,7 @@ import { decide, type Executable } from "./decide.ts";
 import type { Decision, EventListener, FailureReport } from "./events.ts";
 import { MOST_EXPLAINED } from "./explain-failure.ts";
 import { FarmDesk } from "./farm-desk.ts";
-import { type Levels, requiredLevel } from "./levels.ts";
+import { type Levels, levelTest, requiredLevel } from "./levels.ts";
 import { LostOutputError, lostInput } from "./lost-inputs.ts";
 import { digestAgain, unsettleUsers } from "./moved-inputs.ts";
 import type { Place } from "./place.ts";
@@ -125,68 +125,52 @@ export class BuildRun {
     this.#placement = new Placement(plan, prepared.state, outputs, placed, listener);
   }
 
-  /**
-   * Takes note of sources that are not what they were. Their digests in the state are the new ones from here on, so
-   * nothing that rests on them is settled any more: not what this build needs, in case it does not come to it, and not
-   * the rest of the plan, which would otherwise never hear of the change.
-   */
+  /** Takes note of sources that are not what they were. */
   noteChanged(sources: ReadonlySet<number>): void {
     for (const path of sources) this.#changed.add(path);
-    if (sources.size > 0) this.#unsettle(() => true);
   }
 
-  /** As `noteChanged`, for what this build made anew and chores outside of it use, or within it had used before. */
+  /** Nothing that rests on what this build made anew is settled outside of it, nor what within it had used it before. */
   unsettleBeyond(): void {
-    const hasRemade = (chore: number): boolean =>
-      this.#remade.size > 0 &&
-      Array.from(this.#plan.everyInputOf(chore)).some((entry) => this.#remade.has(entry >>> 1));
-    this.#unsettle((chore) => !this.statuses.isNeeded(chore) || hasRemade(chore));
-  }
-
-  #unsettle(among: (chore: number) => boolean): void {
-    for (let chore = 0; chore < this.#plan.choreCount; chore++) {
-      if (this.#state.settled[chore] && among(chore) && this.#changed.touch(chore)) this.#state.settled[chore] = 0;
-    }
+    const hasRemade = new Set<number>();
+    for (const path of this.#remade) this.#plan.consumers.each(path, (chore) => void hasRemade.add(chore));
+    for (const chore of this.#changed.touched())
+      if (!this.statuses.isNeeded(chore) || hasRemade.has(chore)) this.#state.settled[chore] = 0;
   }
 
   /** Marks what must be looked at: chores with changed sources, without a settled result, or asked for. */
   async begin(): Promise<readonly number[]> {
     const { options, levels } = this.#context;
     const { flags } = this.#plan.columns;
-    for (let chore = 0; chore < this.#plan.choreCount; chore++) {
-      if (!this.statuses.isNeeded(chore)) continue;
+    const { settled } = this.#state;
+    const isStrong = levelTest(this.#plan, this.#state, levels);
+    for (let chore = 0; chore < settled.length; chore++) {
+      const isVolatile = ((flags[chore] as number) & FLAG.volatile) !== 0;
+      if ((settled[chore] && !isVolatile && !options.force && isStrong(chore)) || !this.statuses.isNeeded(chore))
+        continue;
+      this.#dirty.add(chore);
       if (options.force) this.#mustRun.set(chore, { reason: "forced" });
-      else if ((flags[chore] as number) & FLAG.volatile) this.#mustRun.set(chore, { reason: "volatile" });
-      if (
-        !this.#state.settled[chore] ||
-        this.#mustRun.has(chore) ||
-        !this.#state.hasLevel(chore, requiredLevel(this.#plan, chore, levels)) ||
-        this.#changed.touch(chore)
-      ) {
-        this.#dirty.add(chore);
-        if (!this.#state.hasLevel(chore, requiredLevel(this.#plan, chore, levels))) this.#state.seqs[chore] = 0;
-      }
+      else if (isVolatile) this.#mustRun.set(chore, { reason: "volatile" });
+      if (!isStrong(chore)) this.#state.seqs[chore] = 0;
     }
+    for (const chore of this.#changed.touched()) if (this.statuses.isNeeded(chore)) this.#dirty.add(chore);
     for (const chore of this.#placement.makers(this.#context.rooms.warm)) {
       if (chore >= 0 && !this.#dirty.has(chore) && (await this.#wantsRun(chore))) this.#dirty.add(chore);
     }
-    const ready = this.statuses.await(this.#dirty);
-    const included = new Uint8Array(this.#plan.choreCount);
-    for (let chore = 0; chore < included.length; chore++) {
-      if (this.statuses.of(chore) !== STATUS.waiting) continue;
-      included[chore] = 1;
+    const { waiting, ready } = this.statuses.await(this.#dirty);
+    for (const chore of waiting) {
       this.#released[chore] = 0;
       // Until it comes to a good end: this build may be cut short after the changed sources' digests were noted.
       this.#state.settled[chore] = 0;
     }
     const ranks = upwardRanks(
-      this.#plan.columns.order,
+      this.#plan.inOrder(waiting),
       (chore) => this.#plan.dependenciesOf(chore),
       this.#state.durationsMs,
-      included,
-      this.#progress.typicalMs(included),
+      (chore) => this.#released[chore] === 0,
+      this.#progress.typicalMs(waiting),
     );
-    this.#progress.expect(included);
+    this.#progress.expect(waiting);
     this.#ready = new ReadyQueue(ranks);
     for (const chore of ready) this.#makeReady(chore);
     return ready;

@@ -9,7 +9,7 @@ import { planDryRun } from "./dry-run.ts";
 import type { BuildSummary, EventListener } from "./events.ts";
 import { checkReads } from "./freshness.ts";
 import { type Levels, wishedLevels } from "./levels.ts";
-import { hasImages, MeasuredExecutor } from "./measured-executor.ts";
+import { MeasuredExecutor } from "./measured-executor.ts";
 import { NeededSources } from "./needed-sources.ts";
 import { type Prepared, prepare, sourcesAmong } from "./prepare.ts";
 import { Recorder } from "./recorder.ts";
@@ -238,16 +238,14 @@ async function refreshSources(
 ): Promise<Refreshed> {
   const { plan } = prepared.loaded;
   const sources: { path: number; name: ReturnType<typeof plan.path>; tree: boolean; neededBy: number }[] = [];
-  const suspects = rooms.warm?.suspectsOf(plan);
   const needed = rooms.warm?.sourcesOf(plan, selection) ?? new NeededSources(plan, selection);
-  for (let i = 0; i < needed.entries.length; i++) {
+  for (const i of rooms.warm?.doubtfulOf(plan, selection) ?? needed.entries.keys()) {
     const entry = needed.entries[i] as number;
     const path = entry >>> 1;
-    if (suspects && !suspects[path] && prepared.state.isCertain(path)) continue;
     sources.push({ path, name: plan.path(path), tree: (entry & 1) === 1, neededBy: needed.neededBy[i] as number });
   }
   const digests = new SourceDigests(rooms.checkout, prepared.state, rooms.bulk, plan);
-  let refreshed = await digests.refresh(sources);
+  let refreshed = await unsettling(prepared, digests.refresh(sources));
   // A fetched source is pinned: what differs from the lock is put back, not built from.
   const suspicious = [
     ...refreshed.problems.map(({ path }) => path),
@@ -266,7 +264,7 @@ async function refreshSources(
     });
   }
   if (tampered.length > 0) {
-    const again = await digests.refresh(sources);
+    const again = await unsettling(prepared, digests.refresh(sources));
     refreshed = { ...again, changed: new Set([...refreshed.changed, ...again.changed]) };
   }
   if (refreshed.problems.length === 0) return refreshed;
@@ -286,6 +284,19 @@ async function refreshSources(
   throw new Refusal("BUILD_REFUSED", `${counted(refreshed.problems.length, "input")} cannot be used`);
 }
 
+/**
+ * The state has the new digests from here on, so nothing that rests on them is settled any more: not what this build
+ * needs, in case it does not come to it, and not the rest of the plan, which would otherwise never hear of the change.
+ */
+async function unsettling({ loaded: { plan }, state }: Prepared, refreshing: Promise<Refreshed>): Promise<Refreshed> {
+  const refreshed = await refreshing;
+  for (const path of refreshed.changed)
+    plan.consumers.each(path, (chore) => {
+      state.settled[chore] = 0;
+    });
+  return refreshed;
+}
+
 async function dryRun(
   prepared: Prepared,
   selection: Selection,
@@ -294,7 +305,7 @@ async function dryRun(
   rooms: BuildRooms,
   listener: EventListener,
 ): Promise<Ended> {
-  const chosen = await rooms.executor(hasImages(prepared.loaded.plan));
+  const chosen = await rooms.executor(prepared.loaded.plan.hasImages);
   const given = { host: chosen.hostLevel, image: chosen.imageLevel };
   const levels = wishedLevels(prepared.loaded.plan, selection.needed, given, options.minIsolation);
   const n = await planDryRun(prepared, selection, refreshed.changed, options, rooms, levels, listener);

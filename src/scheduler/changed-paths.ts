@@ -1,33 +1,36 @@
+import { NumberRow } from "../base/index.ts";
 import type { Plan } from "./plan.ts";
 
-/** Paths that are not what they were when the chores that use them came to their results. */
+/** Paths that are not what they were when the chores that use them came to their results, and those chores. */
 export class ChangedPaths {
   readonly #plan: Plan;
   readonly #isChanged: Uint8Array;
-  #hasAny = false;
+  readonly #isTouched: Uint8Array;
+  readonly #touched = new NumberRow();
 
   constructor(plan: Plan) {
     this.#plan = plan;
     this.#isChanged = new Uint8Array(plan.pathCount);
+    this.#isTouched = new Uint8Array(plan.choreCount);
   }
 
   add(path: number): void {
+    if (this.#isChanged[path]) return;
     this.#isChanged[path] = 1;
-    this.#hasAny = true;
+    this.#plan.consumers.each(path, (chore) => {
+      if (this.#isTouched[chore]) return;
+      this.#isTouched[chore] = 1;
+      this.#touched.push(chore);
+    });
   }
 
-  /** Whether an input of `chore` is among them. Asked for every chore of a plan: nothing is made for it. */
+  /** Whether an input of `chore` is among them. */
   touch(chore: number): boolean {
-    if (!this.#hasAny) return false;
-    const { inputOffsets, inputs, producer } = this.#plan.columns;
-    const end = inputOffsets[chore + 1] as number;
-    for (let i = inputOffsets[chore] as number; i < end; i++) {
-      const entry = inputs[i] as number;
-      if (this.#isChanged[entry >>> 1]) return true;
-      if ((entry & 1) === 0) continue;
-      for (const below of this.#plan.outputsBelow(entry >>> 1))
-        if (this.#isChanged[below >>> 1] && producer[below >>> 1] !== chore) return true;
-    }
-    return false;
+    return this.#isTouched[chore] === 1;
+  }
+
+  /** Every chore with an input among them, once. */
+  *touched(): IterableIterator<number> {
+    for (let i = 0; i < this.#touched.length; i++) yield this.#touched.at(i);
   }
 }

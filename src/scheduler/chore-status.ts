@@ -1,3 +1,4 @@
+import { invariant } from "../base/index.ts";
 import type { Plan } from "./plan.ts";
 import type { Dispositions } from "./recorder.ts";
 import type { Selection } from "./targets.ts";
@@ -24,13 +25,16 @@ export class ChoreStatuses {
   readonly #plan: Plan;
   readonly #status: Uint8Array;
   readonly #pending: Uint32Array;
+  /** How many have each status. */
+  readonly #counts: number[] = new Array(Object.keys(STATUS).length).fill(0);
 
   constructor(plan: Plan, selection: Selection) {
     this.#plan = plan;
-    this.#status = new Uint8Array(plan.choreCount);
+    invariant(STATUS.settled === 1 && STATUS.idle === 0, "a needed chore's status is not what marks it as needed");
+    this.#status = selection.needed.slice();
     this.#pending = new Uint32Array(plan.choreCount);
-    for (let chore = 0; chore < plan.choreCount; chore++)
-      if (selection.needed[chore]) this.#status[chore] = STATUS.settled;
+    this.#counts[STATUS.settled] = selection.neededCount;
+    this.#counts[STATUS.idle] = plan.choreCount - selection.neededCount;
   }
 
   of(chore: number): Status {
@@ -38,7 +42,10 @@ export class ChoreStatuses {
   }
 
   set(chore: number, status: Status): void {
+    const before = this.#status[chore] as number;
     this.#status[chore] = status;
+    this.#counts[before] = (this.#counts[before] as number) - 1;
+    this.#counts[status] = (this.#counts[status] as number) + 1;
   }
 
   isNeeded(chore: number): boolean {
@@ -53,14 +60,14 @@ export class ChoreStatuses {
   /**
    * Puts `dirty` chores, and all needed ones that come after them, among the waiting.
    *
-   * @returns Those of them that wait for nobody.
+   * @returns All that wait, and those of them that wait for nobody.
    */
-  await(dirty: Iterable<number>): number[] {
+  await(dirty: Iterable<number>): { readonly waiting: readonly number[]; readonly ready: readonly number[] } {
     const waiting: number[] = [];
     const stack = [...dirty];
     for (let chore = stack.pop(); chore !== undefined; chore = stack.pop()) {
       if (this.#status[chore] !== STATUS.settled) continue;
-      this.#status[chore] = STATUS.waiting;
+      this.set(chore, STATUS.waiting);
       waiting.push(chore);
       for (const dependant of this.#plan.dependantsOf(chore)) stack.push(dependant);
     }
@@ -72,12 +79,12 @@ export class ChoreStatuses {
       this.#pending[chore] = pending;
       if (pending === 0) ready.push(chore);
     }
-    return ready;
+    return { waiting, ready };
   }
 
   /** Makes `chore` wait for one more. */
   waitForAnother(chore: number): void {
-    this.#status[chore] = STATUS.waiting;
+    this.set(chore, STATUS.waiting);
     this.#pending[chore] = (this.#pending[chore] as number) + 1;
   }
 
@@ -100,14 +107,14 @@ export class ChoreStatuses {
 
   /** Everything planned, each in exactly one; what never came to its end counts as skipped. */
   dispositions(): Dispositions {
-    const n: Dispositions = { exec: 0, hit: 0, fail: 0, skip: 0, settled: 0 };
-    for (const status of this.#status) {
-      if (status === STATUS.settled) n.settled++;
-      else if (status === STATUS.hit) n.hit++;
-      else if (status === STATUS.executed) n.exec++;
-      else if (status === STATUS.failed) n.fail++;
-      else if (status !== STATUS.idle) n.skip++;
-    }
-    return n;
+    const of = (...statuses: Status[]): number =>
+      statuses.reduce((sum: number, status) => sum + (this.#counts[status] as number), 0);
+    return {
+      exec: of(STATUS.executed),
+      hit: of(STATUS.hit),
+      fail: of(STATUS.failed),
+      skip: of(STATUS.skipped, STATUS.waiting, STATUS.ready, STATUS.running),
+      settled: of(STATUS.settled),
+    };
   }
 }

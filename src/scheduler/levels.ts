@@ -1,5 +1,6 @@
 import { BegatError, type IsolationLevel, isAtLeast } from "../base/index.ts";
-import type { Plan } from "./plan.ts";
+import { FLAG, type Plan } from "./plan.ts";
+import { type CheckoutState, levelNumber } from "./state.ts";
 
 export class IsolationError extends BegatError<"ISOLATION_UNAVAILABLE"> {}
 
@@ -20,6 +21,21 @@ export function requiredLevel(plan: Plan, chore: number, levels: Levels): Isolat
   return plan.runsOnHost(chore) ? levels.host : levels.image;
 }
 
+/** Tells of a chore whether its result had the level that it must have had. Asked for every chore of a plan. */
+export function levelTest(
+  plan: Plan,
+  state: Pick<CheckoutState, "levels">,
+  levels: Levels,
+): (chore: number) => boolean {
+  const host = levelNumber(levels.host);
+  const image = levelNumber(levels.image);
+  const { flags, image: images } = plan.columns;
+  const { hostImage } = plan;
+  return (chore) =>
+    (state.levels[chore] as number) >= (images[chore] === hostImage ? host : image) ||
+    ((flags[chore] as number) & FLAG.image) !== 0;
+}
+
 /**
  * Levels for a build that asks for at least `wish`: a result may then have less than the executor gives, but never less
  * than was asked for.
@@ -28,6 +44,7 @@ export function requiredLevel(plan: Plan, chore: number, levels: Levels): Isolat
  */
 export function wishedLevels(plan: Plan, needed: Uint8Array, given: Levels, wish: IsolationLevel | undefined): Levels {
   if (wish === undefined) return given;
+  if (isAtLeast(given.host, wish) && isAtLeast(given.image, wish)) return { host: wish, image: wish };
   for (let chore = 0; chore < plan.choreCount; chore++) {
     if (!needed[chore] || plan.has(chore, "image")) continue;
     const level = requiredLevel(plan, chore, given);

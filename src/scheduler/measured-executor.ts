@@ -1,13 +1,6 @@
 import type { MeasuredLevels } from "./levels.ts";
-import { FLAG, type Plan } from "./plan.ts";
 import type { Prepared } from "./prepare.ts";
 import type { BuildOptions, BuildRooms, ChosenExecutor } from "./rooms.ts";
-
-/** Whether any chore runs in an image: then what holds there is measured too. */
-export function hasImages(plan: Plan): boolean {
-  for (const flags of plan.columns.flags) if (flags & FLAG.image) return true;
-  return false;
-}
 
 /**
  * What executes in a build, measured when something must be executed. Until then the levels of the last measurement say
@@ -31,7 +24,7 @@ export class MeasuredExecutor {
 
   /** Measures, and remembers what came of it where the user left the choice to begat. */
   async chosen(): Promise<ChosenExecutor> {
-    const chosen = await this.#rooms.executor(hasImages(this.#prepared.loaded.plan));
+    const chosen = await this.#rooms.executor(this.#prepared.loaded.plan.hasImages);
     if (!this.#options.choseExecutor) this.#prepared.state.defaultLevels = levelsOf(chosen);
     return chosen;
   }

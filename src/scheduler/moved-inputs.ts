@@ -23,9 +23,10 @@ export function unsettleUsers(
   changed: ReadonlySet<number>,
   isConcerned: (chore: number) => boolean,
 ): void {
-  for (let chore = 0; chore < plan.choreCount; chore++) {
-    if (!isConcerned(chore) || !plan.inputsOf(chore).some((entry) => changed.has(entry >>> 1))) continue;
-    state.settled[chore] = 0;
-    state.seqs[chore] = 0;
-  }
+  for (const path of changed)
+    plan.consumers.each(path, (chore) => {
+      if (!isConcerned(chore)) return;
+      state.settled[chore] = 0;
+      state.seqs[chore] = 0;
+    });
 }

@@ -7,6 +7,7 @@ export class NeededSources {
   /** path * 2 + (1 for a tree). */
   readonly entries: Uint32Array;
   readonly neededBy: Uint32Array;
+  #places: Map<number, number> | undefined;
 
   constructor(plan: Plan, selection: Selection) {
     const entries = new NumberRow();
@@ -26,5 +27,14 @@ export class NeededSources {
     }
     this.entries = entries.done();
     this.neededBy = neededBy.done();
+  }
+
+  /** Where a path stands among them; `undefined` of one that is none of them. */
+  placeOf(path: number): number | undefined {
+    if (this.#places === undefined) {
+      this.#places = new Map();
+      for (const [place, entry] of this.entries.entries()) this.#places.set(entry >>> 1, place);
+    }
+    return this.#places.get(path);
   }
 }

@@ -39,8 +39,8 @@ export class Placement {
     const suspects = warm?.isWhole ? warm.suspectsOf(this.#plan) : undefined;
     const { producer } = this.#plan.columns;
     const isTold = new Uint8Array(this.#plan.choreCount);
-    for (let path = 0; path < this.#isWanted.length; path++) {
-      if (!this.#isWanted[path] || (suspects !== undefined && !suspects[path])) continue;
+    for (const path of suspects ?? this.#isWanted.keys()) {
+      if (!this.#isWanted[path]) continue;
       const maker = producer[path] as number;
       if (isTold[maker]) continue;
       isTold[maker] = 1;

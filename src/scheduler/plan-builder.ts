@@ -1,7 +1,8 @@
 import { invariant, NumberRow, TextPool, type WorkspacePath } from "../base/index.ts";
 import type { EvaluatedChore } from "../dictum-parser/index.ts";
 import { StringColumn } from "./column-file.ts";
-import { declarationHash, extrasText, FLAG, imageProperty, Plan, PROPERTY_PREFIX, reverse } from "./plan.ts";
+import { reverse } from "./edges.ts";
+import { declarationHash, extrasText, FLAG, imageProperty, Plan, PROPERTY_PREFIX } from "./plan.ts";
 
 /** A loop of chores, in order: each needs something the next one makes. */
 export interface PlanCycle {

@@ -1,6 +1,8 @@
 import { sha256, type WorkspacePath } from "../base/index.ts";
 import type { ChoreAttributes, ChoreMount, ChorePath, EvaluatedChore, Place } from "../dictum-parser/index.ts";
 import type { StringColumn } from "./column-file.ts";
+import { Consumers } from "./consumers.ts";
+import { reverse } from "./edges.ts";
 
 /** A property stands among the paths under a name no path can have. */
 export const PROPERTY_PREFIX = "\u0001";
@@ -70,8 +72,11 @@ export class Plan {
   readonly #below = new Map<number, readonly number[]>();
   #outputTexts: readonly string[] | undefined;
   #properties: Map<string, number> | undefined;
-  readonly #isHost = new Map<number, boolean>();
   #successors: { offsets: Uint32Array; list: Uint32Array } | undefined;
+  #consumers: Consumers | undefined;
+  #positions: Uint32Array | undefined;
+  #hasImages: boolean | undefined;
+  #hostImage: number | undefined;
 
   constructor(columns: PlanColumns, paths: StringColumn, strings: StringColumn) {
     this.columns = columns;
@@ -121,13 +126,7 @@ export class Plan {
 
   /** Whether the chore's recipe runs with the host's own tools; asked for every chore of a null build. */
   runsOnHost(chore: number): boolean {
-    const image = this.columns.image[chore] as number;
-    let isHost = this.#isHost.get(image);
-    if (isHost === undefined) {
-      isHost = this.strings.at(image) === "host";
-      this.#isHost.set(image, isHost);
-    }
-    return isHost;
+    return this.columns.image[chore] === this.hostImage;
   }
 
   /** The image a chore's recipe runs in; `host` for the host's own tools. */
@@ -155,6 +154,51 @@ export class Plan {
     this.#successors ??= reverse(this.columns.dependencyOffsets, this.columns.dependencies);
     const { offsets, list } = this.#successors;
     return list.subarray(offsets[chore], offsets[chore + 1]);
+  }
+
+  /** Number of the text `host` where a chore's image stands; -1 where all chores run in images. */
+  get hostImage(): number {
+    if (this.#hostImage === undefined) {
+      let last = -1;
+      const isHost = (image: number): boolean => {
+        if (image === last) return false;
+        last = image;
+        return this.strings.at(image) === "host";
+      };
+      this.#hostImage = this.columns.image.find(isHost) ?? -1;
+    }
+    return this.#hostImage;
+  }
+
+  /** The edges from paths to the chores that use them; made at the first call. */
+  get consumers(): Consumers {
+    this.#consumers ??= new Consumers(this);
+    return this.#consumers;
+  }
+
+  /** Whether any chore builds an image: then others run in it, and what holds there is measured too. */
+  get hasImages(): boolean {
+    this.#hasImages ??= this.columns.flags.some((flags) => (flags & FLAG.image) !== 0);
+    return this.#hasImages;
+  }
+
+  /** These chores, each after those it waits for. Where they are few, it takes no look at all the others. */
+  inOrder(chores: readonly number[]): readonly number[] {
+    const { order } = this.columns;
+    if (chores.length < 2) return chores;
+    if (chores.length > this.choreCount / 16) {
+      const isAmong = new Uint8Array(this.choreCount);
+      for (const chore of chores) isAmong[chore] = 1;
+      const sorted: number[] = [];
+      for (const chore of order) if (isAmong[chore]) sorted.push(chore);
+      return sorted;
+    }
+    if (this.#positions === undefined) {
+      this.#positions = new Uint32Array(order.length);
+      for (let i = 0; i < order.length; i++) this.#positions[order[i] as number] = i;
+    }
+    const positions = this.#positions;
+    return [...chores].sort((a, b) => (positions[a] as number) - (positions[b] as number));
   }
 
   extras(chore: number): ChoreExtras {
@@ -312,22 +356,4 @@ export function declarationHash(chore: EvaluatedChore, extras: string): string {
   pieces.push("");
   for (const [name, value] of chore.env) pieces.push(name, value);
   return sha256(pieces.join("\0"));
-}
-
-/** Turns "waits for" into "is waited for by". */
-export function reverse(offsets: Uint32Array, list: Uint32Array): { offsets: Uint32Array; list: Uint32Array } {
-  const count = offsets.length - 1;
-  const reversed = new Uint32Array(count + 1);
-  for (const target of list) reversed[target + 1] = (reversed[target + 1] as number) + 1;
-  for (let i = 0; i < count; i++) reversed[i + 1] = (reversed[i + 1] as number) + (reversed[i] as number);
-  const fill = reversed.slice(0, count);
-  const sources = new Uint32Array(list.length);
-  for (let from = 0; from < count; from++) {
-    for (let i = offsets[from] as number; i < (offsets[from + 1] as number); i++) {
-      const target = list[i] as number;
-      sources[fill[target] as number] = from;
-      fill[target] = (fill[target] as number) + 1;
-    }
-  }
-  return { offsets: reversed, list: sources };
 }

@@ -26,12 +26,12 @@ export class Progress {
     this.#listener = listener;
   }
 
-  /** Mean of the recorded durations among `included`. */
-  typicalMs(included: Uint8Array): number {
+  /** Mean of the recorded durations of these. */
+  typicalMs(chores: readonly number[]): number {
     let sum = 0;
     let count = 0;
-    for (let chore = 0; chore < included.length; chore++) {
-      if (!included[chore] || !this.#durationsMs[chore]) continue;
+    for (const chore of chores) {
+      if (!this.#durationsMs[chore]) continue;
       sum += this.#durationsMs[chore] as number;
       count++;
     }
@@ -39,10 +39,10 @@ export class Progress {
   }
 
   /** These chores are still open; all others are done. */
-  expect(included: Uint8Array): void {
-    this.#open = included.slice();
-    for (let chore = 0; chore < included.length; chore++) {
-      if (!included[chore]) continue;
+  expect(chores: readonly number[]): void {
+    this.#open = new Uint8Array(this.#durationsMs.length);
+    for (const chore of chores) {
+      this.#open[chore] = 1;
       this.#openCount++;
       this.#openMs += this.#durationsMs[chore] as number;
       this.#known ||= (this.#durationsMs[chore] as number) > 0;

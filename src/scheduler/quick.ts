@@ -3,7 +3,7 @@ import { STAT_NUMBERS } from "../ports/index.ts";
 import type { Checkout } from "./checkout.ts";
 import { checkReads } from "./freshness.ts";
 import type { QuickProof } from "./glance.ts";
-import { requiredLevel } from "./levels.ts";
+import { levelTest } from "./levels.ts";
 import { FLAG } from "./plan.ts";
 import type { LoadedPlan } from "./plan-file.ts";
 import { planKey } from "./plan-file.ts";
@@ -55,12 +55,11 @@ export function quickCheck(checkout: Checkout, request: QuickRequest): QuickAnsw
   const wish = request.minIsolation;
   const levels = wish === undefined ? state.defaultLevels : { host: wish, image: wish };
   if (levels === undefined) return no("no isolation was measured");
+  const isStrong = levelTest(plan, state, levels);
   for (let chore = 0; chore < plan.choreCount; chore++) {
     if (!selection.needed[chore]) continue;
     if (!state.settled[chore] || (flags[chore] as number) & FLAG.volatile) return no(plan.label(chore));
-    if (!state.hasLevel(chore, requiredLevel(plan, chore, levels))) {
-      return no(`${plan.label(chore)} ran at a lower level`);
-    }
+    if (!isStrong(chore)) return no(`${plan.label(chore)} ran at a lower level`);
   }
   const looked = new Uint8Array(plan.pathCount);
   const numbers = new Float64Array(STAT_NUMBERS);

@@ -61,22 +61,24 @@ export class ReadyQueue {
 /**
  * Upward rank: the longest way, in milliseconds of recorded durations, from a chore to the end of the build. What is
  * on the critical path runs first. A chore never seen counts as `unknownMs`.
+ *
+ * @param order The build's chores, each after those it waits for.
+ * @param isIncluded Whether a chore is one of them.
  */
 export function upwardRanks(
-  order: Uint32Array,
+  order: ArrayLike<number>,
   dependenciesOf: (chore: number) => Uint32Array,
-  durationsMs: Float32Array,
-  included: Uint8Array,
+  durationsMs: ArrayLike<number>,
+  isIncluded: (chore: number) => boolean,
   unknownMs: number,
 ): Float64Array {
   const rank = new Float64Array(durationsMs.length);
   for (let i = order.length - 1; i >= 0; i--) {
     const chore = order[i] as number;
-    if (!included[chore]) continue;
     const own = (rank[chore] as number) + ((durationsMs[chore] as number) || unknownMs);
     rank[chore] = own;
     for (const dependency of dependenciesOf(chore)) {
-      if (included[dependency] && (rank[dependency] as number) < own) rank[dependency] = own;
+      if (isIncluded(dependency) && (rank[dependency] as number) < own) rank[dependency] = own;
     }
   }
   return rank;

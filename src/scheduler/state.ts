@@ -4,7 +4,7 @@ import type { Checkout } from "./checkout.ts";
 import { type ColumnFile, columnFileParts, columnOf, decodeColumnFile, StringColumn } from "./column-file.ts";
 import type { ReadSignature } from "./freshness.ts";
 import type { MeasuredLevels } from "./levels.ts";
-import type { Plan } from "./plan.ts";
+import { FLAG, type Plan } from "./plan.ts";
 
 /** `scaffold`: a directory that is only there for what chores make in it; watched, but no part of the tree it is in. */
 export const PATH = { known: 1, executable: 2, tree: 4, symlink: 8, directory: 16, scaffold: 32 } as const;
@@ -13,6 +13,9 @@ export const PATH = { known: 1, executable: 2, tree: 4, symlink: 8, directory: 1
 const NO_SIGNATURE = -1;
 
 const LEVELS: readonly IsolationLevel[] = ["none", "contained", "hermetic"];
+
+/** A level as `CheckoutState` keeps it: a stronger one is a higher number. */
+export const levelNumber = (level: IsolationLevel): number => LEVELS.indexOf(level);
 
 const KIND = "begat-state";
 const VERSION = 3;
@@ -154,19 +157,21 @@ export class CheckoutState {
   }
 
   setLevel(chore: number, level: IsolationLevel): void {
-    this.levels[chore] = LEVELS.indexOf(level);
+    this.levels[chore] = levelNumber(level);
   }
 
   hasLevel(chore: number, minimum: IsolationLevel): boolean {
-    return (this.levels[chore] as number) >= LEVELS.indexOf(minimum);
+    return (this.levels[chore] as number) >= levelNumber(minimum);
   }
 
   /** The weakest level among the settled chores that `among` marks; `undefined` where there is none. */
   weakestLevel(among: Uint8Array, plan: Plan): IsolationLevel | undefined {
     let weakest = LEVELS.length;
-    for (let chore = 0; chore < among.length; chore++) {
-      if (among[chore] && this.settled[chore] && !plan.has(chore, "image"))
-        weakest = Math.min(weakest, this.levels[chore] as number);
+    const { settled, levels } = this;
+    const { flags } = plan.columns;
+    for (let chore = 0; chore < among.length && weakest > 0; chore++) {
+      if (!among[chore] || !settled[chore] || (levels[chore] as number) >= weakest) continue;
+      if (((flags[chore] as number) & FLAG.image) === 0) weakest = levels[chore] as number;
     }
     return LEVELS[weakest];
   }

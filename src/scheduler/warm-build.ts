@@ -17,8 +17,10 @@ export class WarmBuild {
   #root: { readonly selection: Selection; readonly root: Sha256 } | undefined;
   /** Plan and state on the disk, as this process left them. */
   #saved: Float64Array | undefined;
-  /** 1 for each path of the plan that may have changed since the last build looked at it. */
-  #suspects: Uint8Array | undefined;
+  /** Paths of the plan that may have changed since the last build looked at them. */
+  #suspects: ReadonlySet<number> | undefined;
+  /** Places among the needed sources. */
+  #uncertain: readonly number[] = [];
   #isWhole = false;
   #builds = 0;
 
@@ -42,6 +44,7 @@ export class WarmBuild {
     this.#selection = selection;
     this.#saved = signatureOf(checkout);
     this.#suspects = undefined;
+    this.#uncertain = this.#findUncertain(prepared, selection);
     this.#isWhole = isWhole;
     this.#builds++;
   }
@@ -67,8 +70,8 @@ export class WarmBuild {
     this.#suspects = undefined;
   }
 
-  /** @param paths 1 for each path that may have changed since the last build began to look at it. */
-  suspect(paths: Uint8Array): void {
+  /** @param paths Those that may have changed since the last build began to look at them. */
+  suspect(paths: ReadonlySet<number>): void {
     this.#suspects = paths;
   }
 
@@ -84,6 +87,30 @@ export class WarmBuild {
     return this.#sources.needed;
   }
 
+  /**
+   * Where among the needed sources those stand that have to be looked at: what may have changed, and what was too young
+   * to be sure of when it was looked at last. `undefined`: all of them.
+   */
+  doubtfulOf(plan: Plan, selection: Selection): readonly number[] | undefined {
+    const suspects = this.suspectsOf(plan);
+    if (suspects === undefined) return undefined;
+    const needed = this.sourcesOf(plan, selection);
+    const places = new Set(this.#uncertain);
+    for (const path of suspects) {
+      const place = needed.placeOf(path);
+      if (place !== undefined) places.add(place);
+    }
+    return [...places].sort((a, b) => a - b);
+  }
+
+  #findUncertain({ loaded: { plan }, state }: Prepared, selection: Selection): readonly number[] {
+    const uncertain: number[] = [];
+    const { entries } = this.sourcesOf(plan, selection);
+    for (let place = 0; place < entries.length; place++)
+      if (!state.isCertain((entries[place] as number) >>> 1)) uncertain.push(place);
+    return uncertain;
+  }
+
   /** Sorting and hashing the labels of a large plan takes longer than what there is to do, as a rule. */
   planRootOf(selection: Selection, find: () => Sha256): Sha256 {
     if (this.#root?.selection !== selection) this.#root = { selection, root: find() };
@@ -91,7 +118,7 @@ export class WarmBuild {
   }
 
   /** `undefined`: any path may have changed. */
-  suspectsOf(plan: Plan): Uint8Array | undefined {
+  suspectsOf(plan: Plan): ReadonlySet<number> | undefined {
     return this.#prepared?.loaded.plan === plan ? this.#suspects : undefined;
   }
 }

@@ -172,7 +172,7 @@ class Watch {
     const checkout = this.#rooms.checkout.again();
     const rooms = { ...this.#rooms, checkout };
     const looksAtAll = this.#looksAtAll || this.#inDoubt || this.#plan === undefined;
-    if (!looksAtAll) warm.suspect(this.#plan?.suspects(this.#dirty, this.#found) ?? new Uint8Array(0));
+    if (!looksAtAll) warm.suspect(this.#plan?.suspects(this.#dirty, this.#found) ?? new Set());
     else warm.suspectAll();
     this.#dirty = new Set();
     this.#found.clear();

@@ -1,6 +1,7 @@
 import { parentOf, type WorkspacePath } from "../base/index.ts";
 import { STAT_NUMBERS } from "../ports/index.ts";
 import type { Checkout } from "./checkout.ts";
+import { reverse } from "./edges.ts";
 import { checkReads, type ReadSignature } from "./freshness.ts";
 import type { Prepared } from "./prepare.ts";
 import { sameMembers } from "./quick.ts";
@@ -21,8 +22,8 @@ export class WatchedPlan {
   readonly prepared: Prepared;
   readonly #checkout: Checkout;
   readonly #kinds: Uint8Array;
-  /** Directory of each path of interest. */
-  readonly #directoryOf: Uint32Array;
+  /** Paths of interest by their directory. */
+  readonly #held: { readonly offsets: Uint32Array; readonly list: Uint32Array };
   /** Numbers of each source's `stat`, as of the moment it was last looked at here. */
   readonly #seen: Float64Array;
   /** Trees among the sources, by the directories in them. */
@@ -34,7 +35,8 @@ export class WatchedPlan {
     this.prepared = prepared;
     this.#checkout = checkout;
     this.#kinds = new Uint8Array(plan.pathCount);
-    this.#directoryOf = new Uint32Array(plan.pathCount);
+    const taken: number[] = [];
+    const places: number[] = [];
     this.#seen = new Float64Array(plan.pathCount * STAT_NUMBERS);
     const numbers = new Map<string, number>();
     const numberOf = (directory: string): number => {
@@ -47,7 +49,8 @@ export class WatchedPlan {
       const path = entry >>> 1;
       if (this.#kinds[path] !== OF_NO_INTEREST || plan.isProperty(path)) return;
       this.#kinds[path] = kind;
-      this.#directoryOf[path] = numberOf(parentOf(plan.path(path)));
+      taken.push(path);
+      places.push(numberOf(parentOf(plan.path(path))));
       if ((entry & 1) === 0 || kind === OUTPUT) return;
       for (const member of prepared.state.members.get(path) ?? []) {
         const directory = numberOf(member.digest === undefined ? member.path : parentOf(member.path as WorkspacePath));
@@ -66,6 +69,9 @@ export class WatchedPlan {
     for (const entry of selection.wanted) take(entry, OUTPUT);
     for (const read of watchedReads(prepared.state.reads)) numberOf(directoryOf(read));
     this.directories = [...numbers.keys()];
+    const one = Uint32Array.from({ length: taken.length + 1 }, (_, i) => i);
+    const { offsets, list } = reverse(one, Uint32Array.from(places), numbers.size);
+    this.#held = { offsets, list: list.map((i) => taken[i] as number) };
   }
 
   /** Takes each source as it is now for what the last build saw; answers those of which that is not certain. */
@@ -84,15 +90,14 @@ export class WatchedPlan {
   }
 
   /** Paths of the plan in these directories, and these. */
-  suspects(directories: ReadonlySet<number>, paths: Iterable<number> = []): Uint8Array {
-    const suspects = new Uint8Array(this.#kinds.length);
-    for (const path of paths) suspects[path] = 1;
-    if (directories.size === 0) return suspects;
-    for (let path = 0; path < suspects.length; path++) {
-      if (this.#kinds[path] !== OF_NO_INTEREST && directories.has(this.#directoryOf[path] as number))
-        suspects[path] = 1;
+  suspects(directories: ReadonlySet<number>, paths: Iterable<number> = []): ReadonlySet<number> {
+    const suspects = new Set(paths);
+    const { offsets, list } = this.#held;
+    for (const directory of directories) {
+      for (let i = offsets[directory] as number; i < (offsets[directory + 1] as number); i++)
+        suspects.add(list[i] as number);
+      for (const path of this.#trees.get(directory) ?? []) suspects.add(path);
     }
-    for (const directory of directories) for (const path of this.#trees.get(directory) ?? []) suspects[path] = 1;
     return suspects;
   }
 
@@ -108,9 +113,7 @@ export class WatchedPlan {
     const { state } = this.prepared;
     const changed: string[] = [];
     if (directories.size === 0) return changed;
-    const suspects = this.suspects(directories);
-    for (let path = 0; path < suspects.length; path++) {
-      if (!suspects[path]) continue;
+    for (const path of this.suspects(directories)) {
       const isChanged =
         this.#kinds[path] === OUTPUT
           ? outputs && !this.#stands(path)

@@ -137,6 +137,43 @@ describe("order", () => {
   });
 });
 
+describe("consumers", () => {
+  test("are those that have a path among their inputs, or above one of others among them", () => {
+    const paths = fc.subarray(["s0", "s1", "dir/", "o0", "o1", "dir/o2", "deep/t/"], { minLength: 1 });
+    const outputs = ["o0", "o1", "dir/o2", "deep/t/"];
+    const inputs = fc.tuple(
+      ...outputs.map((_, i) =>
+        paths.map((list) =>
+          list.filter((path) => !(i < 2 ? [...outputs.slice(i), "dir/"] : outputs.slice(i)).includes(path)),
+        ),
+      ),
+    );
+    fc.assert(
+      fc.property(inputs, (lists) => {
+        const plan = planOf(...lists.map((list, i) => plannedChore(`c${i}()`, list, [outputs[i] as string])));
+        const there: string[] = [];
+        const back = new Set<string>();
+        for (let chore = 0; chore < plan.choreCount; chore++)
+          for (const entry of new Set(Array.from(plan.everyInputOf(chore)))) there.push(`${chore} ${entry >>> 1}`);
+        for (let path = 0; path < plan.pathCount; path++)
+          plan.consumers.each(path, (chore) => void back.add(`${chore} ${path}`));
+        expect([...back].sort()).toEqual([...new Set(there)].sort());
+      }),
+    );
+  });
+
+  test("stand in order, whether they are few or many", () => {
+    const length = 40;
+    const chores = Array.from({ length }, (_, i) =>
+      plannedChore(`c${i}()`, [i === length - 1 ? "s" : `o${i + 1}`], [`o${i}`]),
+    );
+    const plan = planOf(...chores);
+    expect(plan.inOrder([3, 7])).toEqual([7, 3]);
+    expect(plan.inOrder([0, 9, 2, 30, 4])).toEqual([30, 9, 4, 2, 0]);
+    expect(plan.inOrder([5])).toEqual([5]);
+  });
+});
+
 describe("targets", () => {
   const plan = planOf(
     plannedChore("gen()", [], ["gen/a.h", "gen/b.h"]),

@@ -186,6 +186,15 @@ describe("a watch", () => {
     expect(world.read("out/all")).toBe("GOOD BETA ");
   });
 
+  test("does not forget a change that came with a mistake which calls the build off", async () => {
+    world.remove("src/b");
+    watched.write("src/a", "ALTERED ");
+    expect(summaryOf(await watched.settled())).toMatchObject({ outcome: "refused" });
+    watched.write("src/b", "beta ");
+    expect(executedIn(await watched.settled())).toEqual(["join()", "shout(a)"]);
+    expect(world.read("out/all")).toBe("ALTERED BETA ");
+  });
+
   test("reads begatfiles again, and waits for a mistake to be mended", async () => {
     watched.write("begatfile", `${BEGATFILE}broken {`);
     expect(summaryOf(await watched.settled())).toMatchObject({ outcome: "refused" });
