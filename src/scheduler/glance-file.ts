@@ -76,6 +76,7 @@ export class GlanceFile {
   readonly level: IsolationLevel;
   /** Those that begatfiles asked for. */
   readonly asked: readonly Variable[];
+  readonly #variables: readonly Variable[];
   readonly count: number;
   readonly #names: Buffer;
   readonly #numbers: Float64Array;
@@ -86,11 +87,12 @@ export class GlanceFile {
     this.count = bytes.readUInt32LE(24);
     this.chores = bytes.readUInt32LE(32);
     this.level = LEVELS[bytes[37] as number] ?? "none";
-    const variables = bytes.toString("utf8", textEnd, variablesEnd).split("\0");
-    this.asked = variables.slice(0, bytes.readUInt32LE(28)).map((text) => {
+    const variables = bytes.toString("utf8", textEnd, variablesEnd).split("\0").slice(0, -1);
+    this.#variables = variables.map((text) => {
       const equals = text.indexOf("=");
       return equals < 0 ? [text, undefined] : [text.slice(0, equals), text.slice(equals + 1)];
     });
+    this.asked = this.#variables.slice(0, bytes.readUInt32LE(28));
     this.#names = bytes.subarray(variablesEnd, namesEnd);
     const start = aligned(namesEnd);
     this.#numbers = new Float64Array(bytes.buffer, bytes.byteOffset + start, this.count * STAT_NUMBERS);
@@ -104,6 +106,16 @@ export class GlanceFile {
     const start = aligned(endsOf(bytes)[4] as number);
     if (start + bytes.readUInt32LE(24) * STAT_NUMBERS * 8 + 8 !== bytes.length) return undefined;
     return new GlanceFile(bytes);
+  }
+
+  /** Whether it answers this question where `env` are the variables that matter, as far as these decide. */
+  answers(question: string, env: readonly Variable[], variable: (name: string) => string | undefined): boolean {
+    const listed = new Set(this.#variables.map(([name]) => name));
+    return (
+      this.question === question &&
+      this.#variables.every(([name, value]) => variable(name) === value) &&
+      env.every(([name]) => listed.has(name))
+    );
   }
 
   *entries(): Generator<{ readonly kind: GlanceKind; readonly path: string; readonly numbers: Float64Array }> {

@@ -5,7 +5,7 @@ export * from "./events.ts";
 export { STAGED_AHEAD } from "./farm-desk.ts";
 export { followGlance, type GlanceAsker } from "./follow-glance.ts";
 export { encodeGlance, type GlanceFacts, type QuickProof } from "./glance.ts";
-export { glancePath, glanceQuestion } from "./glance-file.ts";
+export { GlanceFile, glancePath, glanceQuestion } from "./glance-file.ts";
 export { describeGraph, type GraphNode } from "./graph-view.ts";
 export * from "./image-chore.ts";
 export { Plan } from "./plan.ts";

@@ -174,6 +174,15 @@ describe.skipIf(!HAS_COMPILER)(`begat-client${WITHOUT_COMPILER}`, () => {
     expect(run([]).stdout).toMatch(/^nothing to do/);
   });
 
+  test("answers by itself where the environment is that of the last one who found nothing to do", async () => {
+    const ask = (TERM: string) => run(["--no-daemon"], { TERM }).stdout;
+    for (const TERM of ["first", "second", "first"]) {
+      expect(ask(TERM)).toMatch(/^node no /);
+      expect((await checkout.begat(["--no-daemon"], { env: { TERM } })).status).toBe(0);
+      expect(ask(TERM)).toMatch(/^nothing to do: 1 chore/);
+    }
+  });
+
   test("hands standard output's end on, and takes part of nothing", () => {
     const closed = spawnSync("sh", ["-c", '"$0" "$1" --json > /dev/full; echo $?', client, installation.root], {
       cwd: checkout.path,

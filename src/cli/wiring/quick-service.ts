@@ -5,6 +5,7 @@ import {
   Checkout,
   type EventListener,
   encodeGlance,
+  GlanceFile,
   glancePath,
   glanceQuestion,
   type QuickAnswer,
@@ -75,7 +76,7 @@ export function glanceNames(
 /** Glances that are left side by side, one for each way of asking; each is as large as what it speaks of. */
 const MOST_GLANCES = 4;
 
-/** Leaves word for begat-client and the warm engine, unless there is one that came after everything it speaks of. */
+/** Leaves word for begat-client and the warm engine, unless it is there already. */
 function saveGlance(
   machine: Machine,
   workspace: Workspace,
@@ -88,13 +89,15 @@ function saveGlance(
   const bundle = bundleFile();
   const changedMs = (path: string): number => machine.fs.stat(path)?.mtimeMs ?? 0;
   const neededMs = Math.max(changedMs(CHECKOUT.state), changedMs(bundle));
-  if (changedMs(path) > neededMs) return;
   const { env } = machine.host;
   const names = new Set(WATCHED_VARIABLES);
   for (const name of Object.keys(env)) if (name.startsWith("BEGAT_") && name !== CERTIFICATES) names.add(name);
   const variables = [...names].map((name) => [name, env[name]] as const);
   const text = { question, ...told };
   const variable = (name: string) => env[name];
+  // One that came after everything it speaks of still is no answer where another terminal or another home asked.
+  const isLast = changedMs(path) > neededMs;
+  if (isLast && GlanceFile.decode(machine.fs.readFile(path))?.answers(question, variables, variable)) return;
   const facts = { bundle, ledger: machine.ledgerFile, env: variables, variable, text, chores, level };
   const bytes = chores === 0 || proof === undefined ? undefined : encodeGlance(checkout, proof, facts);
   if (bytes === undefined) return;
