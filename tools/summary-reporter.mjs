@@ -1,7 +1,12 @@
-// The last words of a test run: each skipped test with its reason and each that needed a second try, then `N passed, N failed, N skipped`.
+// The last words of a test run: each skipped test with its reason and each that needed a second try, the seed of the files'
+// order, then `N passed, N failed, N skipped`.
 
 /** A test file that could not even be loaded counts as one failure: its tests never had a number. */
 export default class SummaryReporter {
+  onInit(vitest) {
+    this.seed = vitest.config.sequence.seed;
+  }
+
   onTestRunEnd(modules, unhandledErrors) {
     const counts = { passed: 0, failed: 0, skipped: 0 };
     for (const module of modules) {
@@ -22,6 +27,7 @@ export default class SummaryReporter {
       }
     }
     counts.failed += unhandledErrors.length;
+    if (modules.length > 1) console.log(`in the order of --sequence.seed=${this.seed}`);
     console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
   }
 }
