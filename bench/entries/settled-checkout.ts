@@ -64,8 +64,10 @@ for (let path = 0; path < plan.pathCount; path++) {
   if (!fs.statInto(full, numbers, 0)) throw new Error(`${plan.path(path)} is not there`);
   state.setSignature(path, numbers, 0);
 }
-for (let chore = 0; chore < plan.choreCount; chore++) state.seqs[chore] = chore + 1;
-state.settled.fill(1);
+for (let chore = 0; chore < plan.choreCount; chore++) {
+  state.setSeq(chore, chore + 1);
+  state.settle(chore);
+}
 state.defaultLevels = { host: "none", image: "none" } as typeof state.defaultLevels;
 checkout.saveState(state);
 const { dependencies, inputs } = plan.columns;

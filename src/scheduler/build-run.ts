@@ -135,7 +135,7 @@ export class BuildRun {
     const hasRemade = new Set<number>();
     for (const path of this.#remade) this.#plan.consumers.each(path, (chore) => void hasRemade.add(chore));
     for (const chore of this.#changed.touched())
-      if (!this.statuses.isNeeded(chore) || hasRemade.has(chore)) this.#state.settled[chore] = 0;
+      if (!this.statuses.isNeeded(chore) || hasRemade.has(chore)) this.#state.unsettle(chore);
   }
 
   /** Marks what must be looked at: chores with changed sources, without a settled result, or asked for. */
@@ -151,7 +151,7 @@ export class BuildRun {
       this.#dirty.add(chore);
       if (options.force) this.#mustRun.set(chore, { reason: "forced" });
       else if (isVolatile) this.#mustRun.set(chore, { reason: "volatile" });
-      if (!isStrong(chore)) this.#state.seqs[chore] = 0;
+      if (!isStrong(chore)) this.#state.setSeq(chore, 0);
     }
     for (const chore of this.#changed.touched()) if (this.statuses.isNeeded(chore)) this.#dirty.add(chore);
     for (const chore of this.#placement.makers(this.#context.rooms.warm)) {
@@ -161,7 +161,7 @@ export class BuildRun {
     for (const chore of waiting) {
       this.#released[chore] = 0;
       // Until it comes to a good end: this build may be cut short after the changed sources' digests were noted.
-      this.#state.settled[chore] = 0;
+      this.#state.unsettle(chore);
     }
     const ranks = upwardRanks(
       this.#plan.inOrder(waiting),
@@ -260,8 +260,8 @@ export class BuildRun {
           return this.#consider(chore);
         }
         this.#state.setAction(chore, described.request.actionDigest.hash);
-        this.#state.seqs[chore] = execution.seq + 1;
-        this.#state.durationsMs[chore] = execution.durationMs;
+        this.#state.setSeq(chore, execution.seq + 1);
+        this.#state.setDuration(chore, execution.durationMs);
         this.#state.setLevel(chore, execution.level);
         return this.#resolve(chore, STATUS.hit, changed, () => {
           recorder.hit(described, execution.seq, execution.action);
@@ -289,7 +289,7 @@ export class BuildRun {
   ): Promise<void> {
     if (await this.#wantsRun(chore)) return this.#consider(chore);
     accept?.();
-    this.#state.settled[chore] = 1;
+    this.#state.settle(chore);
     this.#finish(chore, status, changed);
   }
 
@@ -317,7 +317,7 @@ export class BuildRun {
     this.failures.push(failure);
     this.#context.listener({ type: "chore-failed", failure });
     this.statuses.set(chore, STATUS.failed);
-    this.#state.settled[chore] = 0;
+    this.#state.unsettle(chore);
     this.#progress.done(chore);
     if (!this.#context.options.keepGoing) this.#stopping = true;
     this.#releaseBroken(chore);
@@ -414,7 +414,7 @@ export class BuildRun {
           this.#notice("NOT_REPRODUCIBLE", `${this.#plan.label(chore)} ran again and made other bytes than before`);
           for (const path of outcome.changed) this.#remade.add(path);
         }
-        this.#state.settled[chore] = 1;
+        this.#state.settle(chore);
         const { elsewhere, described, cpuMs } = outcome;
         const isHit = elsewhere?.cached === true;
         this.#desk.took(chore, this.#state.durationsMs[chore] as number, cpuMs, elsewhere !== undefined);
@@ -427,7 +427,7 @@ export class BuildRun {
             const decision = { reason: "cached" as const, seq, rnode: elsewhere.rnode };
             this.#context.listener({ type: "chore-cached", chore: this.#name(chore), seq, decision });
           }
-          this.#state.seqs[chore] = seq + 1;
+          this.#state.setSeq(chore, seq + 1);
           this.#placement.queue(chore);
           this.#wake();
         });

@@ -292,7 +292,7 @@ async function unsettling({ loaded: { plan }, state }: Prepared, refreshing: Pro
   const refreshed = await refreshing;
   for (const path of refreshed.changed)
     plan.consumers.each(path, (chore) => {
-      state.settled[chore] = 0;
+      state.unsettle(chore);
     });
   return refreshed;
 }

@@ -127,8 +127,8 @@ export class Checker {
     await Promise.all(this.#runs);
     const { state } = this.#context;
     for (const chore of this.differing) {
-      state.settled[chore] = 0;
-      state.seqs[chore] = 0;
+      state.unsettle(chore);
+      state.setSeq(chore, 0);
     }
   }
 

@@ -182,7 +182,7 @@ export class CheckoutOutputs {
     const { fs } = this.#checkout;
     const full = this.#checkout.absolute(name);
     if (fs.lstat(full)?.kind !== "directory") return;
-    if (this.#state.members.delete(path)) {
+    if (this.#state.removeMembers(path)) {
       const aside = this.#temporary();
       fs.rename(full, aside);
       fs.remove(aside);
@@ -283,7 +283,7 @@ export class CheckoutOutputs {
     for (const file of listing.files) note(file.path, file.digest, file.executable ? PATH.executable : 0);
     for (const link of listing.links) note(link.path, digestOf(link.target), PATH.symlink);
     for (const directory of directories) note(directory, undefined, PATH.directory);
-    this.#state.members.set(path, members);
+    this.#state.setMembers(path, members);
   }
 }
 

@@ -1,16 +1,31 @@
-import type { FileContents, FileTree } from "../ports/index.ts";
+import { type FileContents, type FileTree, STAT_NUMBERS } from "../ports/index.ts";
 import { decodePlan, type LoadedPlan } from "./plan-file.ts";
-import { CheckoutState } from "./state.ts";
+import type { CheckoutState } from "./state.ts";
+import { decodeState, encodeDelta, encodeState } from "./state-file.ts";
 
 /** Names inside a checkout's own directory, which git ignores. */
 export const CHECKOUT = {
   directory: ".begat",
   plan: ".begat/plan.bin",
   state: ".begat/state.bin",
+  /** What of the state is not as `state` has it. */
+  delta: ".begat/state-delta.bin",
   lock: ".begat/lock",
   clock: ".begat/clock",
   temporary: ".begat/tmp",
 } as const;
+
+/** What is written after a state file may have this share of its size, and begins to be worth it from so many bytes on. */
+const DELTA_SHARE = 1 / 8;
+const LEAST_DELTA_BYTES = 2_000;
+
+const bytesOf = (parts: readonly Uint8Array[]): number => parts.reduce((sum, part) => sum + part.length, 0);
+
+interface CheckoutSettings {
+  readonly mayWrite?: boolean;
+  readonly ledger?: string | undefined;
+  readonly deltaShare?: number;
+}
 
 /** A checkout as the engine meets it. `root` is absolute, or "" where the process stands in it (shorter paths, quicker stats). */
 export class Checkout {
@@ -18,24 +33,27 @@ export class Checkout {
   readonly root: string;
   readonly #mayWrite: boolean;
   readonly #ledger: string | undefined;
+  readonly #deltaShare: number;
   #clockMs: number | undefined;
 
   /**
    * @param mayWrite Without it nothing is written, not even to learn the file system's time.
    * @param ledger The ledger's file, absolute: what is remembered rests on its records, so with another ledger, or
    *   without the one there was, nothing is remembered.
+   * @param deltaShare How large what is written after a state file may get, of its size.
    */
-  constructor(fs: FileTree, root: string, options: { readonly mayWrite?: boolean; readonly ledger?: string } = {}) {
+  constructor(fs: FileTree, root: string, options: CheckoutSettings = {}) {
     this.fs = fs;
     this.root = root;
     this.#mayWrite = options.mayWrite ?? true;
     this.#ledger = options.ledger;
+    this.#deltaShare = options.deltaShare ?? DELTA_SHARE;
   }
 
   /** For another build of the same process: it has a moment of its own. */
   again(): Checkout {
-    const ledger = this.#ledger;
-    return new Checkout(this.fs, this.root, { mayWrite: this.#mayWrite, ...(ledger === undefined ? {} : { ledger }) });
+    const settings = { mayWrite: this.#mayWrite, ledger: this.#ledger, deltaShare: this.#deltaShare };
+    return new Checkout(this.fs, this.root, settings);
   }
 
   absolute(path: string): string {
@@ -66,14 +84,47 @@ export class Checkout {
   }
 
   loadState(): CheckoutState | undefined {
+    const signature = this.#stateSignature();
     const bytes = this.#read(CHECKOUT.state);
-    const state = bytes && CheckoutState.decode(bytes);
-    return state?.ledger === this.#ledgerMark() ? state : undefined;
+    const state = bytes && decodeState(bytes, this.#read(CHECKOUT.delta));
+    if (state?.ledger !== this.#ledgerMark()) return undefined;
+    if (state?.base !== undefined) state.base = { ...state.base, signature };
+    return state;
   }
 
+  /**
+   * Writes what is not as the state file has it, where that is little; else a state file. Each is replaced at once, and
+   * a delta names its file: whatever is lost on the way, what is read afterwards was true at some moment.
+   */
   saveState(state: CheckoutState): void {
     state.ledger = this.#ledgerMark();
-    this.save(CHECKOUT.state, state.encode());
+    const delta = this.#deltaOf(state);
+    if (delta === undefined) this.#saveWhole(state);
+    else this.save(CHECKOUT.delta, delta);
+  }
+
+  #saveWhole(state: CheckoutState): void {
+    const { parts, digest } = encodeState(state);
+    this.save(CHECKOUT.state, parts);
+    this.fs.remove(this.absolute(CHECKOUT.delta));
+    const { reads, ledger } = state;
+    state.base = { digest, sizeBytes: bytesOf(parts), reads, ledger, signature: this.#stateSignature() };
+    state.changed.paths.restart();
+    state.changed.chores.restart();
+  }
+
+  #deltaOf(state: CheckoutState): readonly Uint8Array[] | undefined {
+    const { base } = state;
+    if (base?.signature === undefined || base.sizeBytes * this.#deltaShare < LEAST_DELTA_BYTES) return undefined;
+    const now = this.#stateSignature();
+    if (!base.signature.every((n, i) => n === now?.[i])) return undefined;
+    const parts = encodeDelta(state);
+    return parts !== undefined && bytesOf(parts) <= base.sizeBytes * this.#deltaShare ? parts : undefined;
+  }
+
+  #stateSignature(): Float64Array | undefined {
+    const numbers = new Float64Array(STAT_NUMBERS);
+    return this.fs.statInto(this.absolute(CHECKOUT.state), numbers, 0) ? numbers : undefined;
   }
 
   /** Which ledger there is, by one stat. */

@@ -77,7 +77,7 @@ export function applyResult(
     const name = plan.path(path);
     if (name.startsWith(PROPERTY_PREFIX)) {
       const value = properties[name.slice(1)] as string;
-      state.texts.set(path, value);
+      state.setText(path, value);
       if (state.setDigest(path, digestOf(value), 0)) changed.push(path);
       continue;
     }
@@ -90,7 +90,7 @@ export function applyResult(
           : output.executable
             ? PATH.executable
             : 0;
-    if (output.kind === "symlink") state.texts.set(path, output.target ?? "");
+    if (output.kind === "symlink") state.setText(path, output.target ?? "");
     if (output.kind === "tree") trees.push({ name, digest: output.digest });
     if (state.setDigest(path, output.digest, flags)) changed.push(path);
   }

@@ -191,7 +191,7 @@ export async function runChore(
     for (const path of applyResult(plan, state, chore, judged.result.outputs, judged.properties, context.actions) ?? [])
       changed.add(path);
     state.setAction(chore, action.request.actionDigest.hash);
-    state.durationsMs[chore] = Math.max(1, judged.result.durationMs);
+    state.setDuration(chore, Math.max(1, judged.result.durationMs));
     state.setLevel(chore, judged.result.isolation.level);
     if (rounds > 1) {
       const next = context.actions.describe(chore);

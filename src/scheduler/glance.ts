@@ -54,6 +54,7 @@ export function encodeGlance(
   // The bundle first: begat-client looks at the one that it would start.
   if (!addNow("file", facts.bundle) || !addNow("inode", facts.ledger)) return undefined;
   if (!addNow("file", CHECKOUT.plan) || !addNow("file", CHECKOUT.state)) return undefined;
+  if (!addNow("file", CHECKOUT.delta)) add("absent", CHECKOUT.delta, new Float64Array(STAT_NUMBERS));
   for (const { path, signature } of state.reads) {
     if (signature === null) add("absent", path, new Float64Array(STAT_NUMBERS));
     else if (signature.length === STAT_NUMBERS) add("file", path === "" ? "." : path, signature);

@@ -26,7 +26,7 @@ export function unsettleUsers(
   for (const path of changed)
     plan.consumers.each(path, (chore) => {
       if (!isConcerned(chore)) return;
-      state.settled[chore] = 0;
-      state.seqs[chore] = 0;
+      state.unsettle(chore);
+      state.setSeq(chore, 0);
     });
 }

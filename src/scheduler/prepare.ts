@@ -1,6 +1,7 @@
 import type { WorkspacePath } from "../base/index.ts";
 import { type Diagnostic, declaredSources, ParsedFiles } from "../dictum-parser/index.ts";
 import type { ReadySource, SourceRequest } from "../hermetic/index.ts";
+import { carryState } from "./carry-state.ts";
 import { CHECKOUT } from "./checkout.ts";
 import { CheckoutHost, evaluatePlan } from "./evaluate-plan.ts";
 import type { EventListener } from "./events.ts";
@@ -8,7 +9,7 @@ import { checkReads, type ReadSignature, signRead } from "./freshness.ts";
 import type { Plan } from "./plan.ts";
 import { encodePlan, type LoadedPlan, type PlanFacts, planKey } from "./plan-file.ts";
 import type { BuildOptions, BuildRooms, ImageSpec } from "./rooms.ts";
-import { CheckoutState, carryState } from "./state.ts";
+import { CheckoutState } from "./state.ts";
 
 /** A plan that fits the begatfiles as they are, and what is remembered about it. */
 export interface Prepared {
@@ -172,7 +173,7 @@ function unsettleWhereHostChanged(plan: Plan, state: CheckoutState, hosts: Reado
   const changed = [...hosts].filter(([key, image]) => state.hosts[key] !== image).map(([key]) => key);
   if (changed.length === 0) return;
   for (let chore = 0; chore < plan.choreCount; chore++) {
-    if (state.settled[chore] && changed.includes(toolsKey(plan.extras(chore).tools))) state.settled[chore] = 0;
+    if (state.settled[chore] && changed.includes(toolsKey(plan.extras(chore).tools))) state.unsettle(chore);
   }
 }
 
@@ -187,7 +188,7 @@ function unsettleWherePinsChanged(
   const changed = new Set(now.filter(({ name, text }) => known.get(name) !== text).map(({ name }) => name));
   if (changed.size === 0) return;
   for (let chore = 0; chore < plan.choreCount; chore++) {
-    if (plan.has(chore, "image") && changed.has(plan.imageName(chore))) state.settled[chore] = 0;
+    if (plan.has(chore, "image") && changed.has(plan.imageName(chore))) state.unsettle(chore);
   }
 }
 

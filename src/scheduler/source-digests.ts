@@ -174,7 +174,7 @@ export class SourceDigests {
     const parts = members.filter((member) => (member.flags & PATH.scaffold) === 0);
     const lines = parts.map((member) => `${member.path}\0${member.digest?.hash ?? ""}\0${member.flags}`).join("\0\0");
     const changed = this.#state.setDigest(path, { hash: sha256(lines), sizeBytes: members.length }, PATH.tree);
-    this.#state.members.set(path, members);
+    this.#state.setMembers(path, members);
     return changed;
   }
 

@@ -4,6 +4,7 @@ import { CHECKOUT, type Checkout } from "./checkout.ts";
 import { NeededSources } from "./needed-sources.ts";
 import type { Plan } from "./plan.ts";
 import type { Prepared } from "./prepare.ts";
+import type { StateBase } from "./state.ts";
 import type { Selection } from "./targets.ts";
 
 /**
@@ -21,6 +22,10 @@ export class WarmBuild {
   #suspects: ReadonlySet<number> | undefined;
   /** Places among the needed sources. */
   #uncertain: readonly number[] = [];
+  /** What `#uncertain` speaks of: it is brought up to date by what has changed since the state file was written. */
+  #known: { readonly selection: Selection; readonly base: StateBase | undefined } | undefined;
+  /** A build has begun with what is kept here, and has not come to its end. */
+  #isOpen = false;
   #isWhole = false;
   #builds = 0;
 
@@ -28,8 +33,10 @@ export class WarmBuild {
   recall(checkout: Checkout): Prepared | undefined {
     const saved = this.#saved;
     const now = saved && signatureOf(checkout);
-    if (this.#prepared !== undefined && now?.every((n, i) => n === saved?.[i]))
+    if (this.#prepared !== undefined && now?.every((n, i) => n === saved?.[i])) {
+      this.#isOpen = true;
       return { ...this.#prepared, ingested: [] };
+    }
     this.#prepared = this.#selection = this.#saved = this.#suspects = undefined;
     return undefined;
   }
@@ -45,6 +52,8 @@ export class WarmBuild {
     this.#saved = signatureOf(checkout);
     this.#suspects = undefined;
     this.#uncertain = this.#findUncertain(prepared, selection);
+    this.#known = { selection, base: prepared.state.base };
+    this.#isOpen = false;
     this.#isWhole = isWhole;
     this.#builds++;
   }
@@ -70,9 +79,13 @@ export class WarmBuild {
     this.#suspects = undefined;
   }
 
-  /** @param paths Those that may have changed since the last build began to look at them. */
+  /**
+   * Of no effect after a build that did not come to its end: then any path may be another than the state has it.
+   *
+   * @param paths Those that may have changed since the last build began to look at them.
+   */
   suspect(paths: ReadonlySet<number>): void {
-    this.#suspects = paths;
+    this.#suspects = this.#isOpen ? undefined : paths;
   }
 
   /** For this plan: what was chosen of it the last time. Targets are the same in all builds of a process. */
@@ -104,11 +117,17 @@ export class WarmBuild {
   }
 
   #findUncertain({ loaded: { plan }, state }: Prepared, selection: Selection): readonly number[] {
-    const uncertain: number[] = [];
-    const { entries } = this.sourcesOf(plan, selection);
-    for (let place = 0; place < entries.length; place++)
-      if (!state.isCertain((entries[place] as number) >>> 1)) uncertain.push(place);
-    return uncertain;
+    const needed = this.sourcesOf(plan, selection);
+    const isCertain = (place: number): boolean => state.isCertain((needed.entries[place] as number) >>> 1);
+    const { rows } = state.changed.paths;
+    if (this.#known?.selection !== selection || this.#known.base !== state.base || rows === undefined)
+      return Array.from(needed.entries.keys()).filter((place) => !isCertain(place));
+    const places = new Set(this.#uncertain);
+    for (const path of rows) {
+      const place = needed.placeOf(path);
+      if (place !== undefined) places.add(place);
+    }
+    return [...places].filter((place) => !isCertain(place));
   }
 
   /** Sorting and hashing the labels of a large plan takes longer than what there is to do, as a rule. */
@@ -124,9 +143,10 @@ export class WarmBuild {
 }
 
 function signatureOf(checkout: Checkout): Float64Array | undefined {
-  const numbers = new Float64Array(2 * STAT_NUMBERS);
-  const there = [CHECKOUT.plan, CHECKOUT.state].every((path, i) =>
-    checkout.fs.statInto(checkout.absolute(path), numbers, i * STAT_NUMBERS),
-  );
-  return there ? numbers : undefined;
+  const numbers = new Float64Array(3 * STAT_NUMBERS);
+  const look = (path: string, i: number): boolean =>
+    checkout.fs.statInto(checkout.absolute(path), numbers, i * STAT_NUMBERS);
+  if (!look(CHECKOUT.plan, 0) || !look(CHECKOUT.state, 1)) return undefined;
+  look(CHECKOUT.delta, 2);
+  return numbers;
 }

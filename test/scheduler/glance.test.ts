@@ -65,7 +65,7 @@ beforeEach(() => {
     if (name === "src/a" || name === "out") state.setSignature(path, signature(name), 0);
     if (name !== "tree") continue;
     const member = (at: string, flags = 0) => ({ path: at, signature: signature(at, flags), digest: undefined, flags });
-    state.members.set(path, [member("tree", PATH.directory), member("tree/link", PATH.symlink), member("tree/one")]);
+    state.setMembers(path, [member("tree", PATH.directory), member("tree/link", PATH.symlink), member("tree/one")]);
   }
   state.reads = [
     { path: "begatfile", kind: "file", signature: [...signature("begatfile")], hash: "" },

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { sha256 } from "../../src/base/index.ts";
 import { pruneAction } from "../../src/executor/index.ts";
 import { verifyLedger } from "../../src/provenance/index.ts";
+import { CHECKOUT } from "../../src/scheduler/index.ts";
 import type { FakeRecipe } from "../support/fake-executor.ts";
 import { MemoryBuilds, type MemoryBuilt, memoryLister } from "../support/memory-build.ts";
 
@@ -32,7 +33,7 @@ type Step =
   | { readonly do: "redeclare"; readonly chore: number; readonly sketch: ChoreSketch }
   | { readonly do: "add"; readonly sketch: ChoreSketch }
   | { readonly do: "drop" }
-  | { readonly do: "forget"; readonly what: "state" | "plan" | "index" | "both" }
+  | { readonly do: "forget"; readonly what: "state" | "delta" | "plan" | "index" | "both" }
   | { readonly do: "wait"; readonly ms: number }
   | { readonly do: "turn back"; readonly ms: number }
   | { readonly do: "build"; readonly jobs: number; readonly target: number | undefined };
@@ -74,7 +75,7 @@ const aStep: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       do: fc.constant("forget" as const),
-      what: fc.constantFrom("state" as const, "plan" as const, "index" as const, "both" as const),
+      what: fc.constantFrom("state" as const, "delta" as const, "plan" as const, "index" as const, "both" as const),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.constantFrom(10, 1000) }) },
@@ -318,9 +319,10 @@ class Player {
         if (this.sketches.length > 1) this.sketches.pop();
         return this.#declare();
       case "forget":
-        if (step.what !== "plan" && step.what !== "index") world.remove(".begat/state.bin");
-        if (step.what === "plan" || step.what === "both") world.remove(".begat/plan.bin");
         if (step.what === "index") world.index.clear();
+        else
+          for (const what of step.what === "both" ? (["state", "plan"] as const) : [step.what])
+            world.remove(CHECKOUT[what]);
         return;
       case "wait":
         return world.clock.tick(step.ms);

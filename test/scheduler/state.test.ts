@@ -2,12 +2,25 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { digestOf, EMPTY_DIGEST, type IsolationLevel } from "../../src/base/index.ts";
 import { STAT_NUMBERS } from "../../src/ports/index.ts";
-import { CheckoutState, carryState, PATH } from "../../src/scheduler/state.ts";
+import { carryState } from "../../src/scheduler/carry-state.ts";
+import { CheckoutState, PATH } from "../../src/scheduler/state.ts";
+import { decodeState, encodeDelta, encodeState } from "../../src/scheduler/state-file.ts";
 import { plannedChore, planOf } from "../support/planned-chore.ts";
 
 const A = digestOf("a");
 const B = digestOf("bb");
 const numbers = (first: number) => Float64Array.from({ length: STAT_NUMBERS }, (_, i) => first + i / 4);
+
+const written = (state: CheckoutState): Buffer => Buffer.concat(encodeState(state).parts);
+
+/** Everything that a state says, to be compared. */
+function told(state: CheckoutState | undefined) {
+  if (state === undefined) return undefined;
+  const { planId, columns, reads, hosts, ledger, defaultLevels } = state;
+  const members = [...state.members].sort(([a], [b]) => a - b);
+  const texts = [...state.texts].sort(([a], [b]) => a - b);
+  return { planId, columns, reads, hosts, ledger, defaultLevels, members, texts };
+}
 
 describe("the state of a checkout", () => {
   test("is read as it was written", () => {
@@ -16,20 +29,20 @@ describe("the state of a checkout", () => {
     state.setSignature(0, numbers(5), 0);
     state.setDigest(1, B, PATH.tree);
     state.setDigest(2, A, PATH.symlink);
-    state.texts.set(2, "t\u{1f980}rget");
-    state.members.set(1, [
+    state.setText(2, "t\u{1f980}rget");
+    state.setMembers(1, [
       { path: "t", signature: numbers(1), digest: undefined, flags: PATH.known | PATH.directory },
       { path: "t/é", signature: numbers(2), digest: B, flags: PATH.known },
     ]);
     state.setAction(1, B.hash);
-    state.seqs[1] = 8;
-    state.settled[1] = 1;
-    state.durationsMs[1] = 12.5;
+    state.setSeq(1, 8);
+    state.settle(1);
+    state.setDuration(1, 12.5);
     state.setLevel(1, "contained");
     state.reads = [{ path: "begatfile", kind: "file", signature: [1.25, 2], hash: A.hash }];
     state.hosts = { cc: "host:1" };
 
-    const read = CheckoutState.decode(Buffer.concat(state.encode()));
+    const read = decodeState(written(state));
     expect(read?.planId).toBe("plan");
     for (let path = 0; path < 4; path++) {
       expect(read?.digest(path)).toEqual(state.digest(path));
@@ -47,12 +60,12 @@ describe("the state of a checkout", () => {
   });
 
   test("with any byte changed is none", () => {
-    const bytes = Buffer.concat(new CheckoutState("plan", 3, 3).encode());
+    const bytes = written(new CheckoutState("plan", 3, 3));
     fc.assert(
       fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, bits) => {
         const changed = Buffer.from(bytes);
         changed.writeUInt8(changed.readUInt8(at) ^ bits, at);
-        expect(CheckoutState.decode(changed)).toBe(undefined);
+        expect(decodeState(changed)).toBe(undefined);
       }),
     );
   });
@@ -71,6 +84,101 @@ describe("the state of a checkout", () => {
     state.forget(0);
     expect(state.digest(0)).toBe(undefined);
     expect(state.setDigest(0, EMPTY_DIGEST, PATH.tree)).toBe(true);
+  });
+});
+
+/** What happens to a state while a build runs. */
+const PATHS = 12;
+const CHORES = 6;
+type Change = readonly [what: number, row: number, value: number];
+const changes: fc.Arbitrary<readonly Change[]> = fc.array(fc.tuple(fc.nat(12), fc.nat(PATHS - 1), fc.nat(3)), {
+  maxLength: 12,
+});
+
+function change(state: CheckoutState, [what, row, value]: Change): void {
+  const chore = row % CHORES;
+  const digest = digestOf(`${value}`);
+  const steps = [
+    () => state.setDigest(row, digest, value === 0 ? PATH.tree : PATH.executable),
+    () => state.setSignature(row, numbers(value), 0),
+    () => state.clearSignature(row),
+    () => state.forget(row),
+    () => state.setMembers(row, [{ path: `é${value}`, signature: numbers(value), digest, flags: PATH.known }]),
+    () => state.removeMembers(row),
+    () => state.setText(row, `text ${value}`),
+    () => state.setAction(chore, digest.hash),
+    () => (value % 2 === 0 ? state.settle(chore) : state.unsettle(chore)),
+    () => state.setSeq(chore, value),
+    () => state.setDuration(chore, value / 2),
+    () => state.setLevel(chore, value === 0 ? "none" : "contained"),
+    () => {
+      state.reads = [{ path: `read ${value}`, kind: "file", signature: null, hash: null }];
+      state.hosts = { tools: `host:${value}` };
+      state.defaultLevels = { host: "none", image: "contained", by: `${value}` };
+    },
+  ];
+  steps[what]?.();
+}
+
+describe("what is written after a state file", () => {
+  function changed(before: readonly Change[], after: readonly Change[]) {
+    const first = new CheckoutState("plan", PATHS, CHORES);
+    for (const one of before) change(first, one);
+    const base = written(first);
+    // The columns of what is read are views of the bytes.
+    const state = decodeState(Buffer.from(base)) as CheckoutState;
+    for (const one of after) change(state, one);
+    return { base, state, delta: Buffer.concat(encodeDelta(state) ?? []) };
+  }
+
+  test("makes of it what the state was, once and once more", () => {
+    fc.assert(
+      fc.property(changes, changes, changes, (before, after, later) => {
+        const { base, state, delta } = changed(before, after);
+        const read = decodeState(Buffer.from(base), delta) as CheckoutState;
+        expect(told(read)).toEqual(told(state));
+        for (const one of later) for (const each of [state, read]) change(each, one);
+        // From the same file on: what was written between is in it.
+        const again = decodeState(Buffer.from(base), Buffer.concat(encodeDelta(read) ?? []));
+        expect(told(again)).toEqual(told(state));
+      }),
+    );
+  });
+
+  test("is passed over where it is not whole, or was written after another file", () => {
+    const { base, delta } = changed(
+      [[0, 1, 1]],
+      [
+        [0, 1, 2],
+        [9, 3, 3],
+        [6, 2, 1],
+      ],
+    );
+    const alone = told(decodeState(Buffer.from(base)));
+    const read = (bytes: Buffer) => told(decodeState(Buffer.from(base), bytes));
+    expect(read(delta)).not.toEqual(alone);
+    for (let end = 0; end < delta.length; end++) expect(read(delta.subarray(0, end))).toEqual(alone);
+    fc.assert(
+      fc.property(fc.nat(delta.length - 1), fc.integer({ min: 1, max: 255 }), (at, bits) => {
+        const torn = Buffer.from(delta);
+        torn.writeUInt8(torn.readUInt8(at) ^ bits, at);
+        expect(read(torn)).toEqual(alone);
+      }),
+    );
+    expect(read(changed([[0, 1, 2]], [[0, 1, 3]]).delta)).toEqual(alone);
+    expect(read(base)).toEqual(alone);
+  });
+
+  test("is nothing where all of it is new, and for another ledger", () => {
+    const fresh = new CheckoutState("plan", PATHS, CHORES);
+    expect(encodeDelta(fresh)).toBe(undefined);
+    const { state } = changed([], [[9, 1, 1]]);
+    expect(encodeDelta(state)).not.toBe(undefined);
+    state.ledger = "17 /elsewhere";
+    expect(encodeDelta(state)).toBe(undefined);
+    const many = decodeState(written(new CheckoutState("plan", 2000, 1))) as CheckoutState;
+    for (let path = 0; path < 200; path++) many.setDigest(path, A, 0);
+    expect(encodeDelta(many)).toBe(undefined);
   });
 });
 
@@ -94,12 +202,12 @@ describe("a state carried over to another plan", () => {
     for (const path of ["src", "gone", "k", "e", "t"])
       state.setDigest(id(was, path), digestOf(path), path === "t" ? PATH.tree : 0);
     state.setSignature(id(was, "src"), numbers(9), 0);
-    state.members.set(id(was, "t"), []);
+    state.setMembers(id(was, "t"), []);
     for (let i = 0; i < was.choreCount; i++) {
       state.setAction(i, A.hash);
-      state.settled[i] = 1;
-      state.seqs[i] = i + 10;
-      state.durationsMs[i] = 100 + i;
+      state.settle(i);
+      state.setSeq(i, i + 10);
+      state.setDuration(i, 100 + i);
       state.setLevel(i, "contained" satisfies IsolationLevel);
     }
     state.hosts = { "": "host:1" };

@@ -156,7 +156,8 @@ export class MemoryBuilds {
     const { ledger, clock, fs, blobs, random } = this;
     const keys = endorsedKeys(ledger);
     return {
-      checkout: new Checkout(fs, ROOT),
+      // Plans are small here: what is written after a state file may be as large as the file.
+      checkout: new Checkout(fs, ROOT, { deltaShare: 2 }),
       clock,
       random,
       log: SILENT_LOG,

@@ -88,7 +88,7 @@ function saveGlance(
   const path = glancePath(question);
   const bundle = bundleFile();
   const changedMs = (path: string): number => machine.fs.stat(path)?.mtimeMs ?? 0;
-  const neededMs = Math.max(changedMs(CHECKOUT.state), changedMs(bundle));
+  const neededMs = Math.max(changedMs(CHECKOUT.state), changedMs(CHECKOUT.delta), changedMs(bundle));
   const { env } = machine.host;
   const names = new Set(WATCHED_VARIABLES);
   for (const name of Object.keys(env)) if (name.startsWith("BEGAT_") && name !== CERTIFICATES) names.add(name);
