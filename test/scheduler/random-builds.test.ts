@@ -301,8 +301,7 @@ class Player {
       }
       case "evict":
       case "corrupt": {
-        const used = [...world.blobs.used];
-        const hash = used[step.blob % Math.max(1, used.length)];
+        const hash = [...world.blobs.used][step.blob % Math.max(1, world.blobs.used.size)];
         if (hash === undefined) return;
         this.blobsLost = true;
         if (step.do === "evict") world.blobs.evict(hash);
@@ -320,9 +319,8 @@ class Player {
         return this.#declare();
       case "forget":
         if (step.what === "index") world.index.clear();
-        else
-          for (const what of step.what === "both" ? (["state", "plan"] as const) : [step.what])
-            world.remove(CHECKOUT[what]);
+        else world.remove(step.what === "both" ? CHECKOUT.plan : CHECKOUT[step.what]);
+        if (step.what === "both") world.remove(CHECKOUT.state);
         return;
       case "wait":
         return world.clock.tick(step.ms);
