@@ -72,6 +72,9 @@ export function quickCheck(checkout: Checkout, request: QuickRequest): QuickAnsw
     }
     return checkout.fs.statInto(prefix + plan.path(path), numbers, 0) && state.hasSignature(path, numbers, 0);
   };
+  // Where outputs were removed, all of them were as a rule, and a build looks at the sources again.
+  const first = selection.wanted[0];
+  if (first !== undefined && !same(first >>> 1)) return no(plan.path(first >>> 1));
   for (let chore = 0; chore < plan.choreCount; chore++) {
     if (!selection.needed[chore]) continue;
     for (let i = inputOffsets[chore] as number; i < (inputOffsets[chore + 1] as number); i++) {
