@@ -11,9 +11,10 @@ const SHARING = [
   ...["protocol", "provenance", "scheduler"],
 ];
 /** Files of those rooms that become another user, change the umask or what a whole process is told by its environment. */
-const APART = [...["cache/store-faults", "cli/live", "e2e/with-engine/incremental", "hermetic/image-provider"]].map(
-  (name) => `test/${name}.test.ts`,
-);
+const APART = [
+  ...["cache/store-faults", "cli/live", "e2e/builder", "e2e/with-builder/incremental", "e2e/with-engine/incremental"],
+  "hermetic/image-provider",
+].map((name) => `test/${name}.test.ts`);
 
 const FILES = "**/*.test.{ts,tsx}";
 const shared = SHARING.map((room) => `test/${room}/${FILES}`);

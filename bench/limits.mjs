@@ -29,7 +29,7 @@ export const limits = {
     "each byte is written three times (staging area, store, checkout) and hashed twice, where ninja writes it once",
   "large-restored": "each byte is copied from store to checkout and hashed on the way; the file system has no reflinks",
   "restored-1000":
-    "CPU of one thread: Node's start and begat's (a third), ledger and collections of garbage (a fifth), then 14 system calls for each file, of which six make it",
+    "CPU of one thread: Node's start and begat's (a third), then 17 system calls for each file, of which six make it",
   "leaf-process":
     "opening ledger and index (25 ms), starting a launcher, one recipe and one sync, beside a null build of 80 ms that is mostly Node's own start",
   "leaf-usual": "as without a sandbox, and trying the canaries before the first one (20 to 35 ms)",

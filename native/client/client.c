@@ -21,19 +21,26 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "builder.h"
 #include "glance.h"
 #include "request.h"
 
 /* An engine that has not answered by then is busy, and working without it is quicker than waiting. */
 #define PATIENCE_MS 250
 #define LARGEST_ANSWER (16u << 20)
-#define OUTPUT_CLOSED 141
 
-enum { ANSWER_DONE = 128 };
+enum { ANSWER_DONE = 128, ANSWER_BUILDER = 131 };
 
-static int call_engine(void) {
+/* Calls who listens on `name`, beside the engine, or the engine itself where it is NULL. */
+static int call_engine(const char *name, size_t length) {
   struct sockaddr_un place = {.sun_family = AF_UNIX};
   if (!socket_place(place.sun_path, sizeof place.sun_path)) return -1;
+  if (name != NULL) {
+    char *own = strrchr(place.sun_path, '/') + 1;
+    if (memchr(name, '/', length) != NULL || own + length >= place.sun_path + sizeof place.sun_path) return -1;
+    memcpy(own, name, length);
+    own[length] = 0;
+  }
   int engine = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   struct timeval patience = {.tv_usec = PATIENCE_MS * 1000};
   struct ucred peer;
@@ -72,18 +79,17 @@ static bool exchange(int engine, const struct text *request, struct text *answer
 /* Prints what the engine has to say; answers the exit code, or -1 where it leaves the work to others. */
 static int print_answer(const struct text *answer) {
   if (answer->length < 9 || answer->bytes[4] != ANSWER_DONE) return -1;
-  int status = answer->bytes[5];
-  for (size_t at = 9; at < answer->length;) {
-    ssize_t count = write(1, answer->bytes + at, answer->length - at);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && errno == EAGAIN) {
-      struct pollfd writable = {1, POLLOUT, 0};
-      poll(&writable, 1, -1);
-      continue;
-    }
-    if (count < 0) return OUTPUT_CLOSED;
-    at += (size_t)count;
-  }
+  return write_whole(1, answer->bytes + 9, answer->length - 9) ? answer->bytes[5] : OUTPUT_CLOSED;
+}
+
+/* Has the builder that the engine named do the work; answers the exit code, or -1 where it is left to others. */
+static int ask_builder(const struct text *answer, struct text *request) {
+  if (answer->length <= 5 || answer->bytes[4] != ANSWER_BUILDER) return -1;
+  int builder = call_engine((const char *)answer->bytes + 5, answer->length - 5);
+  if (builder < 0) return -1;
+  request_add_standing(request);
+  int status = request->is_broken ? -1 : build_elsewhere(builder, request, PATIENCE_MS);
+  close(builder);
   return status;
 }
 
@@ -138,13 +144,14 @@ int main(int count, char **words) {
   const char *asked = "no";
   if (is_current && is_unwanted(arguments) && print_glance(root, arguments)) return 0;
   if (is_current && !is_unwanted(arguments)) {
-    int engine = call_engine();
+    int engine = call_engine(NULL, 0);
     asked = engine < 0 ? "absent" : "yes";
     struct text request = {0}, answer = {0};
     if (engine >= 0) request_write(&request, root, arguments);
     if (engine >= 0 && !request.is_broken && exchange(engine, &request, &answer)) {
       signal(SIGPIPE, SIG_IGN);
       int status = print_answer(&answer);
+      if (status < 0) status = ask_builder(&answer, &request);
       if (status >= 0) return status;
       signal(SIGPIPE, SIG_DFL);
     }

@@ -14,7 +14,7 @@
 extern char **environ;
 
 enum { ORDER_ASK = 1 };
-enum field { BUNDLE = 1, ARGUMENT, DIRECTORY, VARIABLE, TERMINAL, SIZE, WORLD, USER };
+enum field { BUNDLE = 1, ARGUMENT, DIRECTORY, VARIABLE, TERMINAL, SIZE, WORLD, USER, STANDING, HANDING };
 
 void text_add(struct text *text, const void *bytes, size_t length) {
   if (text->is_broken) return;
@@ -39,7 +39,7 @@ void text_add_file(struct text *text, const char *path, size_t most) {
   if (count != 0) text->is_broken = true;
 }
 
-static void add_u32(struct text *text, uint32_t number) {
+void text_add_u32(struct text *text, uint32_t number) {
   uint8_t bytes[4];
   for (int i = 0; i < 4; i++) bytes[i] = (uint8_t)(number >> (8 * i));
   text_add(text, bytes, sizeof bytes);
@@ -52,16 +52,16 @@ static void put_u32(struct text *text, size_t at, uint32_t number) {
 static void add_field(struct text *text, enum field field, const void *value, size_t length) {
   uint8_t tag = (uint8_t)field;
   text_add(text, &tag, 1);
-  add_u32(text, (uint32_t)length);
+  text_add_u32(text, (uint32_t)length);
   text_add(text, value, length);
 }
 
 static void add_numbers(struct text *text, enum field field, uint32_t first, uint32_t second) {
   uint8_t tag = (uint8_t)field;
   text_add(text, &tag, 1);
-  add_u32(text, 8);
-  add_u32(text, first);
-  add_u32(text, second);
+  text_add_u32(text, 8);
+  text_add_u32(text, first);
+  text_add_u32(text, second);
 }
 
 /* Two processes that agree in this see the same files under the same names. */
@@ -80,12 +80,12 @@ static void add_world(struct text *text) {
 void request_write(struct text *request, const char *root, char **arguments) {
   uint8_t kind = ORDER_ASK;
   char path[PATH_MAX];
-  add_u32(request, 0);
+  text_add_u32(request, 0);
   text_add(request, &kind, 1);
   uint8_t tag = BUNDLE;
   text_add(request, &tag, 1);
   size_t at = request->length;
-  add_u32(request, 0);
+  text_add_u32(request, 0);
   if (snprintf(path, sizeof path, "%s/dist/begat.cjs", root) >= (int)sizeof path) request->is_broken = true;
   else text_add_file(request, path, 1 << 16);
   put_u32(request, at, (uint32_t)(request->length - at - 4));
@@ -99,6 +99,32 @@ void request_write(struct text *request, const char *root, char **arguments) {
   if (ioctl(1, TIOCGWINSZ, &size) == 0) add_numbers(request, SIZE, size.ws_col, size.ws_row);
   add_world(request);
   add_numbers(request, USER, geteuid(), getegid());
+  uint8_t takes_builder = 1;
+  add_field(request, HANDING, &takes_builder, 1);
+  put_u32(request, 0, (uint32_t)(request->length - 4));
+}
+
+void request_add_standing(struct text *request) {
+  static const char *const files[] = {"status", "limits", "cgroup", "oom_score_adj", "stat"};
+  static const char *const namespaces[] = {"net", "user", "ipc", "uts", "pid", "cgroup", "time"};
+  char path[64], found[128];
+  uint8_t tag = STANDING;
+  text_add(request, &tag, 1);
+  size_t at = request->length;
+  text_add_u32(request, 0);
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    snprintf(path, sizeof path, "/proc/self/%s", files[i]);
+    text_add_file(request, path, 1 << 16);
+    text_add(request, "", 1);
+  }
+  for (size_t i = 0; i < sizeof namespaces / sizeof *namespaces; i++) {
+    snprintf(path, sizeof path, "/proc/self/ns/%s", namespaces[i]);
+    ssize_t length = readlink(path, found, sizeof found);
+    // Older kernels have fewer.
+    text_add(request, found, length > 0 ? (size_t)length : 0);
+    text_add(request, "", 1);
+  }
+  put_u32(request, at, (uint32_t)(request->length - at - 4));
   put_u32(request, 0, (uint32_t)(request->length - 4));
 }
 

@@ -15,11 +15,16 @@ struct text {
 };
 
 void text_add(struct text *text, const void *bytes, size_t length);
+/* Four bytes, little-endian. */
+void text_add_u32(struct text *text, uint32_t number);
 /* The whole file; what is more than `most` bytes is not one of ours. */
 void text_add_file(struct text *text, const char *path, size_t most);
 
 /* The frame of docs/formats.md, "Warm engine": all that the answer may depend on. */
 void request_write(struct text *request, const char *root, char **arguments);
+
+/* Adds what a builder asks beside: all that a child of this process would inherit, as src/engine/standing.ts reads it. */
+void request_add_standing(struct text *request);
 
 /* Where the engine of this user listens; false where there is no such place, or one that others can reach. */
 bool socket_place(char *path, size_t room);

@@ -1,4 +1,4 @@
-import type { EngineEnd, EngineStatus } from "../engine/index.ts";
+import type { BuilderEnd, BuilderStatus, EngineEnd, EngineStatus } from "../engine/index.ts";
 
 /** Whether a warm engine listens, and what it says of itself. */
 export type DaemonView =
@@ -10,10 +10,24 @@ export type DaemonView =
 
 /** The warm engine, as the verbs see it. @throws {EngineError} */
 export interface DaemonServices {
-  daemonStatus(): Promise<DaemonView>;
-  /** Starts one in the background, unless one is there. @param idle Duration after which it ends by itself, as written. */
-  daemonStart(idle: string | undefined): Promise<DaemonView & { readonly fresh: boolean }>;
-  daemonStop(): Promise<{ readonly stopped: boolean; readonly pid: number | undefined }>;
+  daemonStatus(): Promise<DaemonView & { readonly builders: readonly BuilderStatus[] }>;
+  /**
+   * Starts one in the background, unless one is there, and with `builds` a builder of the checkout around that directory.
+   *
+   * @param request.idle Duration after which they end by themselves, as written.
+   */
+  daemonStart(request: {
+    readonly idle: string | undefined;
+    readonly builds: string | undefined;
+  }): Promise<DaemonView & { readonly fresh: boolean; readonly builder: BuilderStatus | undefined }>;
+  /** Stops it, and all builders. */
+  daemonStop(): Promise<{
+    readonly stopped: boolean;
+    readonly pid: number | undefined;
+    readonly builders: readonly number[];
+  }>;
   /** Is one, in this process. */
   daemonServe(idleMs: number, signal: AbortSignal): Promise<EngineEnd>;
+  /** Is a builder of the checkout around `directory`, in this process. */
+  builderServe(directory: string, idleMs: number, signal: AbortSignal): Promise<BuilderEnd>;
 }

@@ -12,8 +12,11 @@ export interface Host {
   /** Absolute. */
   readonly cwd: string;
   readonly version: { readonly version: string; readonly build: string; readonly node: string };
-  /** Whether the warm engine was asked: `absent` where nobody listened; `unwanted` where none is to be asked or started. */
-  readonly engine: "absent" | "there" | "unwanted";
+  /**
+   * Whether the warm engine was asked: `client`, by begat-client, which speaks with builders too; `absent` where nobody
+   * listened; `unwanted` where none is to be asked or started.
+   */
+  readonly engine: "absent" | "there" | "client" | "unwanted";
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly every: Ticker;

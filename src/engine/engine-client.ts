@@ -1,16 +1,22 @@
 import { connect, type Socket } from "node:net";
-import { isPrivate, socketIn } from "./engine-place.ts";
+import { join } from "node:path/posix";
+import { ENGINE, isPrivate } from "./engine-place.ts";
 import { decodeAnswer, type EngineAnswer, encodeOrder, FrameReader, type Order } from "./frames.ts";
 
 /** `absent`: nobody listens. `silent`: no answer in time, or none that can be understood. */
 export type Exchange = EngineAnswer | { readonly kind: "absent" | "silent" };
 
-/** Gives one order to the engine that listens in `directory`. Never rejects. */
-export function orderEngine(directory: string, order: Order, patienceMs: number): Promise<Exchange> {
+/** Gives one order to the engine that listens in `directory`, or to another socket there. Never rejects. */
+export function orderEngine(
+  directory: string,
+  order: Order,
+  patienceMs: number,
+  name: string = ENGINE,
+): Promise<Exchange> {
   if (!isPrivate(directory)) return Promise.resolve({ kind: "absent" });
   return new Promise((resolve) => {
     const reader = new FrameReader();
-    const socket: Socket = connect(socketIn(directory));
+    const socket: Socket = connect(join(directory, name));
     const end = (exchange: Exchange): void => {
       clearTimeout(timer);
       socket.destroy();

@@ -1,11 +1,14 @@
-import { lstatSync, mkdirSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path/posix";
+import { sha256 } from "../base/index.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A socket's path is at most this long, with the NUL at its end. */
 const LONGEST_SOCKET = 107;
+/** Of the names beside `socket`. */
+const LONGEST_NAME = 18;
 
 /**
  * Where the warm engine of this user listens; native/client/request.c has the same rule. With a cache home or a runtime
@@ -21,10 +24,25 @@ export function engineDirectory(env: Environment): string | undefined {
   return isAbsolute(home) ? fitting(join(home, ".cache/begat/engine")) : undefined;
 }
 
-export const socketIn = (directory: string): string => join(directory, "socket");
+/** Name of the socket, beside the engine's, on which a checkout's builder listens. @param root Absolute. */
+export const builderSocket = (root: string): string => `b-${sha256(root).slice(0, 16)}`;
+
+/** Builders that listen, or did. */
+export function builderSockets(directory: string): string[] {
+  try {
+    return readdirSync(directory).filter((name) => /^b-[0-9a-f]{16}$/.test(name));
+  } catch {
+    return [];
+  }
+}
+
+/** Name of the engine's own socket. */
+export const ENGINE = "socket";
+
+export const socketIn = (directory: string): string => join(directory, ENGINE);
 
 const fitting = (directory: string): string | undefined =>
-  Buffer.byteLength(socketIn(directory)) > LONGEST_SOCKET ? undefined : directory;
+  Buffer.byteLength(directory) + 1 + LONGEST_NAME > LONGEST_SOCKET ? undefined : directory;
 
 /** Whether nobody but this user can reach what is in `directory`. */
 export function isPrivate(directory: string): boolean {

@@ -48,6 +48,8 @@ export interface EngineStatus {
   readonly rssBytes: number;
   readonly asked: number;
   readonly answered: number;
+  /** To the builder of their checkout; not counted as asked. */
+  readonly handed: number;
   /** Why the last command that was not answered was not. */
   readonly declined: string | undefined;
   readonly answers: number;
@@ -70,6 +72,7 @@ export class Engine {
   #nextLookMs = Date.now() + LOOK_AGAIN_MS;
   #asked = 0;
   #answered = 0;
+  #handed = 0;
   #declined: string | undefined;
   #socketInode = 0;
   #end: (end: EngineEnd) => void = () => {};
@@ -185,7 +188,8 @@ export class Engine {
     this.#lastOwnMs = Date.now();
     try {
       const { answer, after } = await this.#options.answer(order.ask);
-      this.#count(answer.kind === "declined" ? answer.because : undefined);
+      if (answer.kind === "builder") this.#handed++;
+      else this.#count(answer.kind === "declined" ? answer.because : undefined);
       socket.end(encodeAnswer(answer));
       if (after !== undefined) setImmediate(() => void after().then(collectGarbage, () => this.stop()));
     } catch {
@@ -223,6 +227,7 @@ export class Engine {
       rssBytes: process.memoryUsage.rss(),
       asked: this.#asked,
       answered: this.#answered,
+      handed: this.#handed,
       declined: this.#declined,
       ...this.#options.warm.status,
     };

@@ -1,6 +1,8 @@
+export { Builder, type BuilderEnd, type BuilderStatus, type SessionEnd } from "./builder.ts";
+export type { BuilderSession } from "./builder-session.ts";
 export { Engine, type EngineEnd, EngineError, type EngineStatus, NOT_A_BUILD } from "./engine.ts";
 export { type Exchange, orderEngine } from "./engine-client.ts";
-export { engineDirectory, isPrivate, socketIn } from "./engine-place.ts";
+export { builderSocket, builderSockets, engineDirectory, isPrivate, socketIn } from "./engine-place.ts";
 export {
   type AskOrder,
   decodeAnswer,
@@ -13,4 +15,5 @@ export {
 } from "./frames.ts";
 export { localFileSystems } from "./local-file-systems.ts";
 export { ownWorld } from "./own-world.ts";
+export { readStanding } from "./standing.ts";
 export { type Question, type SlowCheck, WarmAnswers } from "./warm-answers.ts";

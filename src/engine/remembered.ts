@@ -1,10 +1,9 @@
 import { dirname } from "node:path/posix";
 import type { FileTree } from "../ports/index.ts";
 import { STAT_NUMBERS } from "../ports/index.ts";
-import type { QuickAnswer } from "../scheduler/index.ts";
+import type { QuickAnswer, WatchedDirectories, WatchedDirectory } from "../scheduler/index.ts";
 import { READ } from "./read-table.ts";
 import { numbersOf, type RecordingFiles } from "./recording-files.ts";
-import type { WatchedDirectories, WatchedDirectory } from "./watched-directories.ts";
 
 export type UpToDate = Extract<QuickAnswer, { upToDate: true }>;
 

@@ -1,8 +1,7 @@
 import type { ChangeFeed, Clock, FileTree } from "../ports/index.ts";
-import type { QuickAnswer, QuickRequest } from "../scheduler/index.ts";
+import type { QuickAnswer, QuickRequest, WatchedDirectories } from "../scheduler/index.ts";
 import { RecordingFiles } from "./recording-files.ts";
 import { Remembered, type UpToDate } from "./remembered.ts";
-import { WatchedDirectories } from "./watched-directories.ts";
 
 /** Bytes of plan and state up to which a question is answered on the spot, though nothing is remembered about it. */
 const SMALL_BYTES = 4 * 1024 * 1024;
@@ -51,7 +50,7 @@ export class WarmAnswers {
     files: FileTree,
     clock: Clock,
     feed: ChangeFeed,
-    isLocal: (path: string, device: number) => boolean,
+    directories: WatchedDirectories,
     check: Check,
     slowCheck: SlowCheck = async (files, question) => check(files, question),
   ) {
@@ -60,7 +59,7 @@ export class WarmAnswers {
     this.#files = files;
     this.#clock = clock;
     this.#feed = feed;
-    this.#directories = new WatchedDirectories(feed, files, isLocal);
+    this.#directories = directories;
   }
 
   get status(): { answers: number; files: number; directories: number; checkouts: readonly string[] } {
@@ -71,6 +70,11 @@ export class WarmAnswers {
       directories: this.#directories.count,
       checkouts: [...new Set(all.map(({ root }) => root))].sort(),
     };
+  }
+
+  /** Whether an answer is remembered, right or not. */
+  has(question: Question): boolean {
+    return this.#remembered.has(keyOf(question));
   }
 
   /** @throws {ChangeFeedError} `FEED_ENDED` */

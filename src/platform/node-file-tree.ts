@@ -233,18 +233,15 @@ function readDirectoryBytes(path: string): DirectoryEntry[] {
   });
 }
 
-/**
- * Reads to the end, whatever the size says: /proc shows 0, and a file may grow meanwhile. Who asked for a byte more and got
- * as many as the size says is there.
- */
+/** Reads to the end, whatever the size says: /proc shows 0, and a file may grow meanwhile. */
 function readAll(fd: number, expected: number): Buffer {
   let buffer = Buffer.allocUnsafeSlow(expected === 0 ? 4096 : expected + 1);
   let length = 0;
   for (;;) {
     if (length === buffer.length) buffer = Buffer.concat([buffer], length * 2);
     const read = fs.readSync(fd, buffer, length, buffer.length - length, null);
+    if (read === 0) return buffer.subarray(0, length);
     length += read;
-    if (read === 0 || (length === expected && length < buffer.length)) return buffer.subarray(0, length);
   }
 }
 

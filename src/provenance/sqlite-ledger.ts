@@ -245,9 +245,19 @@ export class SqliteLedger implements Ledger {
     this.#window?.abort();
     this.#window = undefined;
     this.#fail(new LedgerError("LEDGER_CLOSED", `ledger ${this.path} was closed`));
+    this.rest();
+    this.#database.close();
+  }
+
+  /** Seals and pins what no checkpoint counts yet: nothing more will be appended for a while. */
+  rest(): void {
     if (this.#unsealed) this.#seal();
     if (this.#unpinned) this.#pinUnsigned();
-    this.#database.close();
+  }
+
+  /** A number that is another one after each commit of another connection. */
+  foreignCommits(): number {
+    return this.#reading(() => this.#database.pragma("data_version", { simple: true }) as number);
   }
 
   #openWindow(): void {

@@ -83,12 +83,11 @@ async function buildLocked(
     listener({ type: "diagnostics", diagnostics: prepared.diagnostics });
     throw new Refusal("BUILD_REFUSED", "the begatfiles have mistakes");
   }
-  const { facts } = prepared.loaded;
+  const { facts, plan } = prepared.loaded;
+  const known = rooms.warm?.selectionOf(plan);
+  const selection = known ?? selectTargets(plan, facts.groups, options.targets, options.directory, options.everyOutput);
+  if (known === undefined) rooms.onPlan?.(plan, selection);
   if (facts.warnings.length > 0) listener({ type: "diagnostics", diagnostics: facts.warnings });
-  const { plan } = prepared.loaded;
-  const selection =
-    rooms.warm?.selectionOf(plan) ??
-    selectTargets(plan, facts.groups, options.targets, options.directory, options.everyOutput);
   const refreshed = await refreshSources(prepared, selection, rooms, listener, signal);
   if (options.dryRun) return dryRun(prepared, selection, refreshed, options, rooms, listener);
 

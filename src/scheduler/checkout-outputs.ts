@@ -81,22 +81,19 @@ export class CheckoutOutputs {
 
   /** As `looksInPlace`, but a file that was only touched is read, recognised, and remembered as it is now. */
   async standing(entry: number): Promise<Standing> {
+    if (this.looksInPlace(entry)) return "in place";
     const path = entry >>> 1;
-    if (this.#state.is(path, "tree") || this.#state.is(path, "symlink"))
-      return this.looksInPlace(entry) ? "in place" : "other";
+    const wanted = this.#state.digest(path);
+    if (wanted === undefined || this.#state.is(path, "tree") || this.#state.is(path, "symlink")) return "other";
     const full = this.#checkout.absolute(this.#plan.path(path));
-    // One look, which tells of a link too: where outputs were removed, as a rule all of them were.
     const found = this.#checkout.fs.lstat(full);
     if (found === undefined) return "absent";
-    if (found.kind !== "file") return "other";
-    this.#numbers.set([found.sizeBytes, found.mtimeMs, found.ctimeMs, found.inode, found.mode]);
-    if (this.#state.knows(path) && this.#state.hasSignature(path, this.#numbers, 0)) return "in place";
-    const wanted = this.#state.digest(path);
-    if (wanted === undefined || found.sizeBytes !== wanted.sizeBytes) return "other";
+    if (found.kind !== "file" || found.sizeBytes !== wanted.sizeBytes) return "other";
     if (((found.mode & 0o100) !== 0) !== this.#state.is(path, "executable")) return "other";
+    const before = this.#checkout.fs.statInto(full, this.#numbers, 0) && this.#numbers.slice();
     const digest =
       found.sizeBytes < LARGE_FILE_BYTES ? digestOf(this.#checkout.fs.readFile(full)) : await this.#bulk.hash(full);
-    if (digest.hash !== wanted.hash) return "other";
+    if (digest.hash !== wanted.hash || !before) return "other";
     this.#sign(path, full);
     return "in place";
   }

@@ -87,9 +87,14 @@ export class Checkout {
     const signature = this.#stateSignature();
     const bytes = this.#read(CHECKOUT.state);
     const state = bytes && decodeState(bytes, this.#read(CHECKOUT.delta));
-    if (state?.ledger !== this.#ledgerMark()) return undefined;
-    if (state?.base !== undefined) state.base = { ...state.base, signature };
+    if (state === undefined || !this.restsOn(state)) return undefined;
+    if (state.base !== undefined) state.base = { ...state.base, signature };
     return state;
+  }
+
+  /** Whether a state rests on the ledger there is. */
+  restsOn(state: CheckoutState): boolean {
+    return state.ledger === this.#ledgerMark();
   }
 
   /**

@@ -3,12 +3,12 @@ import { STAT_NUMBERS } from "../ports/index.ts";
 import type { Checkout } from "./checkout.ts";
 import { checkReads } from "./freshness.ts";
 import type { QuickProof } from "./glance.ts";
-import { levelTest } from "./levels.ts";
-import { FLAG } from "./plan.ts";
+import { type Levels, levelTest } from "./levels.ts";
+import { FLAG, type Plan } from "./plan.ts";
 import type { LoadedPlan } from "./plan-file.ts";
 import { planKey } from "./plan-file.ts";
 import { type CheckoutState, memberSignature, PATH } from "./state.ts";
-import { selectTargets } from "./targets.ts";
+import { type Selection, selectTargets } from "./targets.ts";
 
 export interface QuickRequest {
   readonly version: string;
@@ -51,16 +51,12 @@ export function quickCheck(checkout: Checkout, request: QuickRequest): QuickAnsw
   if (!reads.fresh) return no(`${reads.stale} changed`);
 
   const selection = selectTargets(plan, facts.groups, request.targets, request.directory, request.everyOutput);
-  const { inputOffsets, inputs, producer, flags } = plan.columns;
+  const { inputOffsets, inputs, producer } = plan.columns;
   const wish = request.minIsolation;
   const levels = wish === undefined ? state.defaultLevels : { host: wish, image: wish };
   if (levels === undefined) return no("no isolation was measured");
-  const isStrong = levelTest(plan, state, levels);
-  for (let chore = 0; chore < plan.choreCount; chore++) {
-    if (!selection.needed[chore]) continue;
-    if (!state.settled[chore] || (flags[chore] as number) & FLAG.volatile) return no(plan.label(chore));
-    if (!isStrong(chore)) return no(`${plan.label(chore)} ran at a lower level`);
-  }
+  const undone = firstUnsettled(plan, state, selection, levels);
+  if (undone !== undefined) return no(undone);
   const looked = new Uint8Array(plan.pathCount);
   const numbers = new Float64Array(STAT_NUMBERS);
   const prefix = checkout.root === "" ? "" : `${checkout.root}/`;
@@ -72,9 +68,6 @@ export function quickCheck(checkout: Checkout, request: QuickRequest): QuickAnsw
     }
     return checkout.fs.statInto(prefix + plan.path(path), numbers, 0) && state.hasSignature(path, numbers, 0);
   };
-  // Where outputs were removed, all of them were as a rule, and a build looks at the sources again.
-  const first = selection.wanted[0];
-  if (first !== undefined && !same(first >>> 1)) return no(plan.path(first >>> 1));
   for (let chore = 0; chore < plan.choreCount; chore++) {
     if (!selection.needed[chore]) continue;
     for (let i = inputOffsets[chore] as number; i < (inputOffsets[chore + 1] as number); i++) {
@@ -96,6 +89,23 @@ export function quickCheck(checkout: Checkout, request: QuickRequest): QuickAnsw
     warnings: facts.warnings,
     proof: { plan, state, selection, variables: facts.env.map(([name]) => name) },
   };
+}
+
+/** The first needed chore that has to be looked at whatever its inputs are, and why; `undefined` where all are settled. */
+export function firstUnsettled(
+  plan: Plan,
+  state: CheckoutState,
+  selection: Selection,
+  levels: Levels,
+): string | undefined {
+  const { flags } = plan.columns;
+  const isStrong = levelTest(plan, state, levels);
+  for (let chore = 0; chore < plan.choreCount; chore++) {
+    if (!selection.needed[chore]) continue;
+    if (!state.settled[chore] || (flags[chore] as number) & FLAG.volatile) return plan.label(chore);
+    if (!isStrong(chore)) return `${plan.label(chore)} ran at a lower level`;
+  }
+  return undefined;
 }
 
 /** A tree by its members, each directory's and file's own signature; a symlink output by its target. */

@@ -13,6 +13,8 @@ import type { SourceProvider } from "../hermetic/index.ts";
 import type { Clock, Log, Random } from "../ports/index.ts";
 import type { ExecBody, IngestBody, Ledger, Signer } from "../provenance/index.ts";
 import type { Checkout } from "./checkout.ts";
+import type { Plan } from "./plan.ts";
+import type { Selection } from "./targets.ts";
 import type { Trust } from "./trust.ts";
 import type { WarmBuild } from "./warm-build.ts";
 
@@ -123,6 +125,8 @@ export interface BuildRooms {
   sharedResults?(): Promise<SharedResults | undefined>;
   records(): Promise<Records>;
   readonly sources: SourceProvider;
+  /** Told of a plan before anything is done with it, unless the last build left it; may throw, and then nothing is. */
+  onPlan?(plan: Plan, selection: Selection): void;
   /** What the last build of this process left; absent where every build is alone. */
   readonly warm?: WarmBuild;
   readonly images: Images;

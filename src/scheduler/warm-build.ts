@@ -29,11 +29,17 @@ export class WarmBuild {
   #isWhole = false;
   #builds = 0;
 
-  /** The last build's, where nobody has written another plan or state since. */
-  recall(checkout: Checkout): Prepared | undefined {
+  /** The last build's, where nobody has written another plan or state since, and the ledger is the same. */
+  look(checkout: Checkout): Prepared | undefined {
     const saved = this.#saved;
     const now = saved && signatureOf(checkout);
-    if (this.#prepared !== undefined && now?.every((n, i) => n === saved?.[i])) {
+    const isOurs = this.#prepared !== undefined && checkout.restsOn(this.#prepared.state);
+    return isOurs && now?.every((n, i) => n === saved?.[i]) ? this.#prepared : undefined;
+  }
+
+  /** The same, for a build that begins with it. */
+  recall(checkout: Checkout): Prepared | undefined {
+    if (this.#prepared !== undefined && this.look(checkout) !== undefined) {
       this.#isOpen = true;
       return { ...this.#prepared, ingested: [] };
     }

@@ -89,6 +89,52 @@ export class WatchedPlan {
     return { different, isCertain };
   }
 
+  /** Every source and output. */
+  get paths(): Iterable<number> {
+    return this.#held.list;
+  }
+
+  /**
+   * Looks at these. `different`: not as the last build knew it. `always`: a symlink, or a file of several names, so that
+   * a watch of its directory does not tell of all that is written to it.
+   */
+  survey(checkout: Checkout, paths: Iterable<number>): { readonly different: number[]; readonly always: number[] } {
+    const different: number[] = [];
+    const always: number[] = [];
+    for (const path of paths) {
+      if (!this.#isAsKnown(checkout, path)) different.push(path);
+      if (this.#hasOtherWays(checkout, path)) always.push(path);
+    }
+    return { different, always };
+  }
+
+  /** Of these paths the ones that are not as the last build knew them. */
+  different(checkout: Checkout, suspects: ReadonlySet<number>): ReadonlySet<number> {
+    return new Set([...suspects].filter((path) => !this.#isAsKnown(checkout, path)));
+  }
+
+  #isAsKnown(checkout: Checkout, path: number): boolean {
+    const { loaded, state } = this.prepared;
+    const name = loaded.plan.path(path);
+    if (state.is(path, "tree") || state.is(path, "symlink")) return sameMembers(checkout, state, path, name);
+    return (
+      checkout.fs.statInto(checkout.absolute(name), this.#numbers, 0) && state.hasSignature(path, this.#numbers, 0)
+    );
+  }
+
+  #hasOtherWays(checkout: Checkout, path: number): boolean {
+    const { loaded, state } = this.prepared;
+    const members = state.is(path, "tree") ? (state.members.get(path) ?? []) : undefined;
+    const files = members?.flatMap(({ path, digest }) => (digest === undefined ? [] : path)) ?? [
+      loaded.plan.path(path),
+    ];
+    return files.some((name) => {
+      const found = checkout.fs.lstat(checkout.absolute(name));
+      if (found?.kind === "symlink") return !state.is(path, "symlink");
+      return found?.kind === "file" && found.linkCount > 1;
+    });
+  }
+
   /** Paths of the plan in these directories, and these. */
   suspects(directories: ReadonlySet<number>, paths: Iterable<number> = []): ReadonlySet<number> {
     const suspects = new Set(paths);

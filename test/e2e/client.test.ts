@@ -1,68 +1,19 @@
 import { spawnSync } from "node:child_process";
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { chmodSync, readFileSync, realpathSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { BegatHome, begatProgram, type Workspace } from "../support/begat.ts";
+import { BegatHome, type Workspace } from "../support/begat.ts";
+import { ClientInstallation } from "../support/client-installation.ts";
 import { HAS_COMPILER, WITHOUT_COMPILER } from "../support/native-program.ts";
 import { engineStatus } from "../support/shared-engine.ts";
 
-const client = join(dirname(begatProgram()), "begat-client");
-
-/** A checkout of begat as the client sees it: a bundle, a stamp, sources older than that, and a launcher that tells on it. */
-class Installation {
-  readonly root: string;
-  readonly bin: string;
-
-  constructor(parent: string) {
-    this.root = join(parent, "begat's own checkout");
-    this.bin = join(parent, "bin");
-    for (const path of ["dist", "src/cli", "tools", "native", "node_modules", ".begat/setup"])
-      mkdirSync(join(this.root, path), { recursive: true });
-    mkdirSync(this.bin);
-    for (const name of readdirSync(dirname(begatProgram())))
-      symlinkSync(join(dirname(begatProgram()), name), join(this.root, "dist", name));
-    for (const name of ["src/cli/main.ts", "package.json", "package-lock.json", "node_modules/.begat-setup"])
-      writeFileSync(join(this.root, name), "");
-    writeFileSync(join(this.root, ".begat/setup/sandbox-tried"), "");
-    writeFileSync(join(this.root, "begat"), 'echo "launcher $BEGAT_ASKED: $*"\n');
-    // What Node is given, told by the environment of a real one that runs begat.
-    writeFileSync(
-      join(this.bin, "node"),
-      `#!/bin/sh\necho "node $BEGAT_ASKED \${NODE_EXTRA_CA_CERTS-none} \${BEGAT_EXTRA_CA_CERTS-none}:" "$@"\n`,
-    );
-    chmodSync(join(this.bin, "node"), 0o755);
-    this.settle();
-  }
-
-  /** Everything is older than the stamp. */
-  settle(): void {
-    const old = (path: string): void => {
-      for (const entry of readdirSync(path, { withFileTypes: true })) {
-        if (entry.isSymbolicLink()) continue;
-        if (entry.isDirectory()) old(join(path, entry.name));
-        utimesSync(join(path, entry.name), 1_700_000_000, 1_700_000_000);
-      }
-    };
-    old(this.root);
-    old(this.bin);
-    writeFileSync(join(this.root, "dist/stamp"), `${join(this.bin, "node")}\n`);
-    utimesSync(join(this.root, "dist/stamp"), 1_700_000_100, 1_700_000_100);
-  }
-}
+/** What Node is given, told by the environment of a real one that runs begat. */
+const FAKE_NODE = `#!/bin/sh\necho "node $BEGAT_ASKED \${NODE_EXTRA_CA_CERTS-none} \${BEGAT_EXTRA_CA_CERTS-none}:" "$@"\n`;
 
 describe.skipIf(!HAS_COMPILER)(`begat-client${WITHOUT_COMPILER}`, () => {
   let home: BegatHome;
   let checkout: Workspace;
-  let installation: Installation;
+  let installation: ClientInstallation;
   let env: Record<string, string>;
 
   beforeAll(async () => {
@@ -71,7 +22,7 @@ describe.skipIf(!HAS_COMPILER)(`begat-client${WITHOUT_COMPILER}`, () => {
     checkout = home.workspace();
     checkout.begatfile("dictum copy { in [ a ] out [ b ] exec [[\n    cp a b\n]] }\nrun copy()\n");
     checkout.write("a", "a");
-    installation = new Installation(home.path);
+    installation = new ClientInstallation(home.path, FAKE_NODE);
     env = { ...home.environment(), PATH: `${installation.bin}:/usr/bin:/bin` };
     expect((await checkout.build("--no-daemon")).status).toBe(0);
     await checkout.build("--no-daemon");
@@ -84,7 +35,7 @@ describe.skipIf(!HAS_COMPILER)(`begat-client${WITHOUT_COMPILER}`, () => {
   });
 
   function run(args: readonly string[], more: Record<string, string> = {}, cwd = checkout.path) {
-    const { status, stdout, stderr } = spawnSync(client, [installation.root, ...args], {
+    const { status, stdout, stderr } = spawnSync(installation.client, [installation.root, ...args], {
       cwd,
       env: { ...env, ...more },
       encoding: "utf8",
@@ -184,11 +135,15 @@ describe.skipIf(!HAS_COMPILER)(`begat-client${WITHOUT_COMPILER}`, () => {
   });
 
   test("hands standard output's end on, and takes part of nothing", () => {
-    const closed = spawnSync("sh", ["-c", '"$0" "$1" --json > /dev/full; echo $?', client, installation.root], {
-      cwd: checkout.path,
-      env,
-      encoding: "utf8",
-    });
+    const closed = spawnSync(
+      "sh",
+      ["-c", '"$0" "$1" --json > /dev/full; echo $?', installation.client, installation.root],
+      {
+        cwd: checkout.path,
+        env,
+        encoding: "utf8",
+      },
+    );
     expect(closed).toMatchObject({ stdout: "141\n", stderr: "" });
     const nowhere = run(["build"], {}, "/");
     expect(nowhere.stdout).toMatch(/^node yes /);
@@ -197,6 +152,6 @@ describe.skipIf(!HAS_COMPILER)(`begat-client${WITHOUT_COMPILER}`, () => {
   test("is the same program that the launcher starts", () => {
     const launcher = readFileSync(join(import.meta.dirname, "../../begat"), "utf8");
     expect(launcher).toContain('exec "$client" "$root" "$@"');
-    expect(realpathSync(join(installation.root, "dist/begat-client"))).toBe(realpathSync(client));
+    expect(realpathSync(join(installation.root, "dist/begat-client"))).toBe(realpathSync(installation.client));
   });
 });

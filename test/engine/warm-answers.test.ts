@@ -19,7 +19,7 @@ import type { WorkspacePath } from "../../src/base/index.ts";
 import { localFileSystems, WarmAnswers } from "../../src/engine/index.ts";
 import { NativeChangeFeed, NodeFileTree } from "../../src/platform/index.ts";
 import { type ChangeFeed, type Clock, type FileTree, STAT_NUMBERS } from "../../src/ports/index.ts";
-import type { QuickAnswer, QuickRequest } from "../../src/scheduler/index.ts";
+import { type QuickAnswer, type QuickRequest, WatchedDirectories } from "../../src/scheduler/index.ts";
 import { ManualChangeFeed } from "../support/manual-change-feed.ts";
 import { nativeProgram, WITHOUT_COMPILER } from "../support/native-program.ts";
 import { scratchDirectory } from "../support/scratch-directory.ts";
@@ -210,7 +210,13 @@ describe.skipIf(program === undefined)(`answers kept warm by the kernel's events
         plant(root);
         const baseline = new Baseline(root, ["", ...DIRECTORIES.slice(1), ...PATHS, "missing", "a/none/at"], ["a/x"]);
         baseline.take();
-        const warm = new WarmAnswers(files, clock, feed, localFileSystems(), baseline.check);
+        const warm = new WarmAnswers(
+          files,
+          clock,
+          feed,
+          new WatchedDirectories(feed, files, localFileSystems()),
+          baseline.check,
+        );
         for (const { text, apply } of changes) {
           await warm.ask(questionOf(root));
           files.looks = 0;
@@ -246,7 +252,13 @@ describe.skipIf(program === undefined)(`what no watch tells${WITHOUT_COMPILER}`,
     const baseline = new Baseline(root, PATHS, []);
     baseline.take();
     const feed = await NativeChangeFeed.start(program as string);
-    const warm = new WarmAnswers(new CountedFiles(), clock, feed, localFileSystems(), baseline.check);
+    const warm = new WarmAnswers(
+      new CountedFiles(),
+      clock,
+      feed,
+      new WatchedDirectories(feed, new CountedFiles(), localFileSystems()),
+      baseline.check,
+    );
     const ask = async () => (await warm.ask(questionOf(root))).upToDate;
     expect(await ask()).toBe(true);
     writeFileSync(`${root}.outside`, "by its other name");
@@ -286,7 +298,7 @@ describe("an answer", () => {
     files = new CountedFiles();
     baseline = new Baseline(root, PATHS, []);
     baseline.take();
-    warm = new WarmAnswers(files, clock, feed, () => true, baseline.check);
+    warm = new WarmAnswers(files, clock, feed, new WatchedDirectories(feed, files, () => true), baseline.check);
   });
   afterEach(() => feed.close());
 
@@ -362,7 +374,9 @@ describe("an answer", () => {
     feed.isThere = (path) => path !== `${root}/d`;
     expect((await ask()).upToDate).toBe(true);
     expect(warm.status.answers).toBe(0);
-    const far = new WarmAnswers(files, clock, new ManualChangeFeed(), (path) => path !== `${root}/d`, baseline.check);
+    const elsewhere = new ManualChangeFeed();
+    const directories = new WatchedDirectories(elsewhere, files, (path) => path !== `${root}/d`);
+    const far = new WarmAnswers(files, clock, elsewhere, directories, baseline.check);
     await far.ask(questionOf(root));
     writeFileSync(`${root}/d/x`, "written by another machine");
     expect((await far.ask(questionOf(root))).upToDate).toBe(false);
@@ -373,9 +387,9 @@ describe("an answer", () => {
     symlinkSync("x", `${root}/link`);
     link.take();
     const now: Clock = { ...clock, nowMs: () => Date.now() };
-    const young = new WarmAnswers(files, now, feed, () => true, link.check);
+    const young = new WarmAnswers(files, now, feed, new WatchedDirectories(feed, files, () => true), link.check);
     expect(await young.ask(questionOf(root))).toEqual({ upToDate: false, because: "warming" });
-    const later = new WarmAnswers(files, clock, feed, () => true, link.check);
+    const later = new WarmAnswers(files, clock, feed, new WatchedDirectories(feed, files, () => true), link.check);
     expect((await later.ask(questionOf(root))).upToDate).toBe(true);
     expect(later.status.answers).toBe(1);
   });

@@ -17,7 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { BuildEvent, BuildSummary } from "../../src/scheduler/index.ts";
-import { engineEnvironment } from "./shared-engine.ts";
+import { begatWords, engineEnvironment, standBuilderBy } from "./shared-engine.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -239,6 +239,7 @@ export interface StartOptions {
 export class Workspace {
   readonly home: BegatHome;
   readonly path: string;
+  #hasBuilder = false;
 
   constructor(home: BegatHome, path: string) {
     this.home = home;
@@ -302,9 +303,15 @@ export class Workspace {
 
   #spawn(args: readonly string[], options: StartOptions): ChildProcess {
     const { cwd = this.path, env, ...user } = options;
-    return spawn(process.execPath, [begatProgram(), ...args], {
+    const [program, ...words] = begatWords(begatProgram());
+    const environment = this.home.environment();
+    if (!this.#hasBuilder && args[0] === "build" && this.exists("begatfile")) {
+      this.#hasBuilder = true;
+      standBuilderBy(this.path, environment);
+    }
+    return spawn(program, [...words, ...args], {
       cwd,
-      env: { ...this.home.environment(), ...env },
+      env: { ...environment, ...env },
       stdio: ["ignore", "pipe", "pipe"],
       ...user,
     });

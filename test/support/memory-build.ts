@@ -15,6 +15,7 @@ import {
   type BuildSummary,
   build,
   Checkout,
+  type WarmCheckout,
   type WatchObserver,
   watchBuilds,
 } from "../../src/scheduler/index.ts";
@@ -56,6 +57,9 @@ export const memoryLister: InputLister = (action, manifest) => {
   if (listing === undefined) throw new Error(`manifests of ${action} are missing`);
   return listing;
 };
+
+/** Of a build that had nothing to do. */
+const QUICK = { outcome: "ok", executed: 0 } as BuildSummary;
 
 export interface MemoryBuilt {
   readonly summary: BuildSummary;
@@ -130,6 +134,23 @@ export class MemoryBuilds {
       signal,
     );
     return { summary, events, executed: executor.executed.map(({ label }) => label) };
+  }
+
+  /** A build of a process that has built before, or its word that there is nothing to do. */
+  async warmBuild(warm: WarmCheckout, given: Partial<BuildOptions> = {}): Promise<MemoryBuilt & { isQuick: boolean }> {
+    const executor = this.#executor(OPTIONS.jobs);
+    const rooms = this.#rooms(executor);
+    const options = { ...OPTIONS, ...given };
+    const rest = await warm.nothingToDo(options, rooms.checkout);
+    if (rest?.upToDate) {
+      await warm.settle();
+      return { summary: QUICK, events: [], executed: [], isQuick: true };
+    }
+    const events: BuildEvent[] = [];
+    const listener = (event: BuildEvent) => void events.push(event);
+    const summary = await warm.build(options, rooms, listener, new AbortController().signal);
+    await warm.settle();
+    return { summary, events, executed: executor.executed.map(({ label }) => label), isQuick: false };
   }
 
   /** Builds again and again, all in one process, for as long as `feed` tells of changes. */

@@ -3,17 +3,45 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type EngineStatus, engineDirectory, orderEngine } from "../../src/engine/index.ts";
+import { ClientInstallation } from "./client-installation.ts";
 
 let shared: Record<string, string> | undefined;
+let installation: ClientInstallation | undefined;
 
 /**
  * What tells begat whether to ask a warm engine: no, unless BEGAT_E2E_DAEMON is set; then there is one engine for all
- * checkouts of this test process, started at the first question.
+ * checkouts of this test process, started at the first question. Where it is "builder", begat is run by begat-client.
  */
 export function engineEnvironment(program: () => string): Record<string, string> {
   if (!process.env.BEGAT_E2E_DAEMON) return { BEGAT_DAEMON: "0" };
   shared ??= startEngine(program());
-  return shared;
+  const client = byClient();
+  return client === undefined ? shared : { ...shared, PATH: `${client.bin}:${process.env.PATH}` };
+}
+
+/** Words that run begat: Node and the bundle, or begat-client. */
+export function begatWords(program: string): readonly [string, ...string[]] {
+  const client = byClient();
+  return client === undefined ? [process.execPath, program] : [client.client, client.root];
+}
+
+/** Where builders are to work: has one stand by for this checkout. */
+export function standBuilderBy(directory: string, env: Readonly<Record<string, string>>): void {
+  const client = byClient();
+  if (client === undefined) return;
+  const words = [client.root, "daemon", "start", "--builds", "."];
+  const started = spawnSync(client.client, words, { cwd: directory, env, encoding: "utf8" });
+  if (started.status !== 0) throw new Error(`no builder of ${directory}: ${started.stdout}${started.stderr}`);
+}
+
+function byClient(): ClientInstallation | undefined {
+  if (process.env.BEGAT_E2E_DAEMON !== "builder") return undefined;
+  if (installation === undefined) {
+    const place = mkdtempSync(join(tmpdir(), "begat-client-"));
+    process.on("exit", () => rmSync(place, { recursive: true, force: true }));
+    installation = new ClientInstallation(place, `#!/bin/sh\nexec "${process.execPath}" "$@"\n`);
+  }
+  return installation;
 }
 
 function startEngine(program: string): Record<string, string> {
@@ -24,11 +52,12 @@ function startEngine(program: string): Record<string, string> {
     encoding: "utf8",
   });
   if (started.status !== 0) throw new Error(`no engine for the tests: ${started.stdout}${started.stderr}`);
-  const { pid } = (JSON.parse(started.stdout) as { status: EngineStatus }).status;
   // Whatever runs as another user has to come by, to find that it may not enter.
   chmodSync(place, 0o755);
   process.on("exit", () => {
-    process.kill(pid, "SIGKILL");
+    spawnSync(process.execPath, [program, "daemon", "stop"], {
+      env: { PATH: process.env.PATH ?? "", HOME: place, ...env },
+    });
     rmSync(place, { recursive: true, force: true });
   });
   return env;

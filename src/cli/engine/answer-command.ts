@@ -1,4 +1,13 @@
-import { type AskOrder, type EngineAnswer, NOT_A_BUILD, type Question, type WarmAnswers } from "../../engine/index.ts";
+import { existsSync } from "node:fs";
+import { join } from "node:path/posix";
+import {
+  type AskOrder,
+  builderSocket,
+  type EngineAnswer,
+  NOT_A_BUILD,
+  type Question,
+  type WarmAnswers,
+} from "../../engine/index.ts";
 import { parseArguments } from "../arguments.ts";
 import type { Host } from "../host.ts";
 import type { Output } from "../output.ts";
@@ -15,14 +24,17 @@ type Answered = { readonly answer: EngineAnswer; readonly after?: () => Promise<
 /**
  * Runs a build's command line as a process of its own would, with what the client said of itself in the place of this
  * process's arguments, environment, directory and terminal, up to the question whether there is anything to do. If there
- * is, or it cannot be told, nothing has been done, and the client does it all.
+ * is, or it cannot be told, nothing has been done, and the client does it all, or has the checkout's builder do it.
+ *
+ * @param directory Where builders' sockets are.
  */
-export async function answerCommand(ask: AskOrder, warm: WarmAnswers, own: Host): Promise<Answered> {
+export async function answerCommand(ask: AskOrder, warm: WarmAnswers, directory: string, own: Host): Promise<Answered> {
   const decline = (because: string): Answered => ({ answer: { kind: "declined", because } });
   if (!isPlainBuild(ask.args)) return decline(NOT_A_BUILD);
   let printed = "";
   let because: string | undefined;
   let question: Question | undefined;
+  let builder: string | undefined;
   const host: Host = {
     ...own,
     env: ask.env,
@@ -47,10 +59,14 @@ export async function answerCommand(ask: AskOrder, warm: WarmAnswers, own: Host)
       const build: Services["build"] = async (options, listener) => {
         const started = machine.clock.monotonicMs();
         const workspace = machine.workspace(options.directory, options.begatfiles);
+        const socket = builderSocket(workspace.root);
+        if (ask.takesBuilder && existsSync(join(directory, socket))) builder = socket;
         const request = quickRequest(machine, workspace, options);
         if (request === undefined) throw new Declined();
         const glances = glanceNames(workspace, options, host, ask.args);
         question = { root: workspace.root, ledger: machine.ledgerFile, request, glances };
+        // Finding out is then the builder's, which has to know the checkout anyway.
+        if (builder !== undefined && !warm.has(question)) throw new Declined();
         const answer = await warm.ask(question);
         if (!answer.upToDate) because = answer.because;
         if (!answer.upToDate) throw new Declined();
@@ -61,6 +77,7 @@ export async function answerCommand(ask: AskOrder, warm: WarmAnswers, own: Host)
   };
   const exitCode = await runCommand(ask.args, host);
   if (because === undefined && exitCode === 0) return { answer: { kind: "done", exitCode, stdout: printed } };
+  if (builder !== undefined) return { answer: { kind: "builder", socket: builder } };
   const cold = because === "warming" ? question : undefined;
   return { ...decline(because ?? `exit code ${exitCode}`), ...(cold && { after: () => warm.warm(cold) }) };
 }

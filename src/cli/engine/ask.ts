@@ -10,7 +10,7 @@ const PATIENCE_MS = 250;
 export type Asked =
   | { readonly answered: true; readonly exitCode: number; readonly stdout: string }
   /** `absent`: one may be started for the next time. */
-  | { readonly answered: false; readonly engine: "absent" | "there" | "unwanted" };
+  | { readonly answered: false; readonly engine: "absent" | "there" | "client" | "unwanted" };
 
 /**
  * Asks the warm engine for this command's whole answer, unless begat-client has asked before. Never rejects: without an
@@ -19,7 +19,7 @@ export type Asked =
 export async function askEngine(argv: readonly string[], host: Host, before: string | undefined): Promise<Asked> {
   if (!wantsEngine(host.env) || declinesEngine(argv)) return { answered: false, engine: "unwanted" };
   if (before === "absent") return { answered: false, engine: "absent" };
-  if (before === "yes") return { answered: false, engine: "there" };
+  if (before === "yes") return { answered: false, engine: "client" };
   const first = argv.find((word) => !word.startsWith("-"));
   if (first !== undefined && first !== "build" && FIRST_WORDS.includes(first))
     return { answered: false, engine: "there" };

@@ -29,13 +29,33 @@ export function spawnEngine(env: Host["env"], idle: string | undefined): void {
   child.unref();
 }
 
+/** Starts a builder of the checkout at `root`, which inherits all that this process has, since it is to work for its like. */
+export function spawnBuilder(env: Host["env"], root: string, idle: string | undefined): void {
+  const words = ["daemon", "start", "--foreground", "--builds", root, ...(idle === undefined ? [] : ["--idle", idle])];
+  const child = spawn(process.execPath, [bundleFile(), ...words], { cwd: "/", env, stdio: "ignore", detached: true });
+  child.on("error", () => {});
+  child.unref();
+}
+
+/** After a build that the engine could not answer: the next one shall find a builder. */
+export async function startBuilderQuietly(host: Host, root: string): Promise<void> {
+  if (host.engine !== "client") return;
+  const { builderSocket, engineDirectory } = await import("../../engine/index.ts");
+  const directory = engineDirectory(host.env);
+  if (directory === undefined || existsSync(join(directory, builderSocket(root))) || hasFailed(directory)) return;
+  spawnBuilder(host.env, root, undefined);
+}
+
 /** After a build that found no engine: the next one shall. */
 export async function startEngineQuietly(host: Host): Promise<void> {
   if (host.engine !== "absent" || !existsSync(changeFeedProgram())) return;
   const { engineDirectory } = await import("../../engine/index.ts");
   const directory = engineDirectory(host.env);
   if (directory === undefined) return;
+  if (!hasFailed(directory)) spawnEngine(host.env, undefined);
+}
+
+function hasFailed(directory: string): boolean {
   const failed = statSync(join(directory, FAILURE_FILE), { throwIfNoEntry: false });
-  if (failed !== undefined && Date.now() - failed.mtimeMs < TRY_AGAIN_MS) return;
-  spawnEngine(host.env, undefined);
+  return failed !== undefined && Date.now() - failed.mtimeMs < TRY_AGAIN_MS;
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path/posix";
 import type { WorkspacePath } from "../../base/index.ts";
-import { BuildLeases } from "../../cache/index.ts";
+import { BuildLeases, type FileBlobStore } from "../../cache/index.ts";
 import { hostIdentity } from "../../executor/index.ts";
 import { createSourceProvider } from "../../hermetic/index.ts";
 import { encodeTree } from "../../protocol/index.ts";
@@ -34,8 +34,15 @@ export async function runBuild(
   const hasOthers = (options.farm !== undefined || options.cache !== undefined) && !options.dryRun;
   // What speaks to others is loaded where there are any.
   const others = hasOthers ? (await import("./others.ts")).othersOf : undefined;
-  const rooms = buildRooms(machine, workspace, options, listener, others);
+  const rooms = buildRooms(machine, workspace, options, listener, { withOthers: others });
   return build(schedulerOptions(machine, workspace, options), rooms, listener, signal);
+}
+
+/** What a build may leave to the next of its process; each is made when the first one needs it. */
+export interface KeptRooms {
+  readonly blobs: FileBlobStore;
+  executor(images: boolean, choose: () => Promise<ChosenExecutor>): Promise<ChosenExecutor>;
+  records(open: () => Promise<Records>): Promise<Records>;
 }
 
 /** The rooms of one build, wired. */
@@ -44,7 +51,7 @@ export function buildRooms(
   workspace: Workspace,
   options: BuildOptions,
   listener: EventListener,
-  withOthers?: typeof othersOf,
+  { kept, withOthers }: { readonly kept?: KeptRooms; readonly withOthers?: typeof othersOf | undefined } = {},
 ): BuildRooms {
   const { fs } = machine;
   const notice = (code: string, severity: "note" | "warning") => (text: string) =>
@@ -53,17 +60,13 @@ export function buildRooms(
     mayWrite: !options.dryRun,
     ledger: machine.ledgerFile,
   });
-  const blobs = machine.blobs(join(workspace.root, ".begat/tmp"));
+  const { blobs, executor, records } = kept ?? ownRooms(machine, workspace);
   const provider = imageProvider(machine, workspace, blobs, {
     offline: options.offline,
     onFetching: ({ name, what }) => listener({ type: "fetching", name, what }),
   });
-  let executor: Promise<ChosenExecutor> | undefined;
-  let records: Promise<Records> | undefined;
-  const recordsOnce = () => {
-    records ??= openRecordsWithLease(machine, blobs, options, notice("INDEX_NOTICE", "warning"));
-    return records;
-  };
+  const recordsOnce = () =>
+    records(() => openRecordsWithLease(machine, blobs, options, notice("INDEX_NOTICE", "warning")));
   const onWarning = (code: string, text: string) => notice(code, "warning")(text);
   const others = withOthers?.({ machine, options, own: blobs, provider, records: recordsOnce, onWarning });
   return {
@@ -74,19 +77,19 @@ export function buildRooms(
     processes: machine.processes,
     blobs: others?.blobs ?? blobs,
     bulk: machine.bulk,
-    executor: (images = false) => {
-      executor ??= chooseExecutor({
-        machine,
-        workspace,
-        options,
-        images,
-        provider,
-        blobs,
-        onNotice: notice("EXECUTOR_NOTICE", "note"),
-        onWeaker: notice("EXECUTOR_WEAKER", "warning"),
-      }).then((chosen) => others?.besides(chosen) ?? chosen);
-      return executor;
-    },
+    executor: (images = false) =>
+      executor(images, () =>
+        chooseExecutor({
+          machine,
+          workspace,
+          options,
+          images,
+          provider,
+          blobs,
+          onNotice: notice("EXECUTOR_NOTICE", "note"),
+          onWeaker: notice("EXECUTOR_WEAKER", "warning"),
+        }).then((chosen) => others?.besides(chosen) ?? chosen),
+      ),
     ...others?.rooms,
     records: recordsOnce,
     sources: createSourceProvider({
@@ -119,6 +122,24 @@ export function buildRooms(
   };
 }
 
+/** Of a build that leaves nothing, or that is the only one to use them. */
+export function ownRooms(machine: Machine, workspace: Workspace): KeptRooms {
+  let executor: { readonly images: boolean; readonly chosen: Promise<ChosenExecutor> } | undefined;
+  let records: Promise<Records> | undefined;
+  return {
+    blobs: machine.blobs(join(workspace.root, ".begat/tmp")),
+    executor(images, choose) {
+      // One that was chosen for recipes in images has looked at more.
+      if (executor === undefined || (images && !executor.images)) executor = { images, chosen: choose() };
+      return executor.chosen;
+    },
+    records(open) {
+      records ??= open();
+      return records;
+    },
+  };
+}
+
 async function openRecordsWithLease(
   machine: Machine,
   blobs: ReturnType<Machine["blobs"]>,
@@ -129,10 +150,16 @@ async function openRecordsWithLease(
   if (dryRun) return records;
   const index = await machine.index(onNotice);
   blobs.attachIndex(index.blobs);
-  const lease = new BuildLeases(index.leases, machine.clock, blobs).begin();
-  machine.onClose(() => {
+  const leases = new BuildLeases(index.leases, machine.clock, blobs);
+  let lease = leases.begin();
+  const release = () => {
     blobs.flush();
     lease.release();
-  });
+  };
+  const resume = () => {
+    lease = leases.begin();
+  };
+  machine.onRest({ rest: release, isAsLeft: () => true, resume });
+  machine.onClose(release);
   return records;
 }

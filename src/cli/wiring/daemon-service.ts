@@ -2,6 +2,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path/posix";
 import { explain } from "../../base/index.ts";
 import {
+  type BuilderStatus,
+  builderSockets,
   Engine,
   type EngineEnd,
   EngineError,
@@ -13,10 +15,10 @@ import {
   WarmAnswers,
 } from "../../engine/index.ts";
 import { NativeChangeFeed } from "../../platform/index.ts";
-import { Checkout, followGlance, quickCheck } from "../../scheduler/index.ts";
+import { Checkout, followGlance, quickCheck, WatchedDirectories } from "../../scheduler/index.ts";
 import type { DaemonView } from "../daemon-services.ts";
 import { bundleFile, changeFeedProgram } from "../engine/bundle-file.ts";
-import { FAILURE_FILE, spawnEngine } from "../engine/start.ts";
+import { FAILURE_FILE, spawnBuilder, spawnEngine } from "../engine/start.ts";
 import { wantsEngine } from "../engine/wanted.ts";
 import { counted } from "../quantity.ts";
 import type { Finding } from "../services.ts";
@@ -27,7 +29,8 @@ const PATIENCE_MS = 2000;
 const STARTING_MS = 10_000;
 const STEP_MS = 20;
 
-function place(machine: Machine): string {
+/** Where the sockets are. @throws {EngineError} `DAEMON_NO_PLACE` */
+export function enginePlace(machine: Machine): string {
   const directory = engineDirectory(machine.host.env);
   if (directory !== undefined) return directory;
   throw new EngineError("DAEMON_NO_PLACE", "there is no directory for the engine's socket", {
@@ -35,53 +38,78 @@ function place(machine: Machine): string {
   });
 }
 
-export async function daemonStatus(machine: Machine): Promise<DaemonView> {
-  const directory = place(machine);
+type Builders = { readonly builders: readonly BuilderStatus[] };
+
+export async function daemonStatus(machine: Machine): Promise<DaemonView & Builders> {
+  const directory = enginePlace(machine);
+  const builders = await tellBuilders(directory, "status");
   const exchange = await orderEngine(directory, { kind: "status" }, PATIENCE_MS);
   const socket = socketIn(directory);
-  if (exchange.kind === "status") return { state: "running", socket, status: exchange.status as EngineStatus };
-  if (exchange.kind !== "absent") return { state: "silent", socket };
-  return { state: "absent", socket, failure: lastFailure(directory) };
+  if (exchange.kind === "status")
+    return { state: "running", socket, status: exchange.status as EngineStatus, builders };
+  if (exchange.kind !== "absent") return { state: "silent", socket, builders };
+  return { state: "absent", socket, failure: lastFailure(directory), builders };
+}
+
+/** Those that answer, in the order of their checkouts. */
+async function tellBuilders(directory: string, kind: "status" | "stop"): Promise<readonly BuilderStatus[]> {
+  const told = builderSockets(directory).map((name) => orderEngine(directory, { kind }, PATIENCE_MS, name));
+  const found = (await Promise.all(told)).flatMap((exchange) =>
+    exchange.kind === "status" ? [exchange.status as BuilderStatus] : [],
+  );
+  return found.sort((a, b) => (a.root < b.root ? -1 : 1));
 }
 
 export async function daemonStart(
   machine: Machine,
-  idle: string | undefined,
-): Promise<DaemonView & { fresh: boolean }> {
-  const directory = place(machine);
-  const before = await daemonStatus(machine);
-  if (before.state !== "absent") return { ...before, fresh: false };
+  { idle, builds }: { readonly idle: string | undefined; readonly builds: string | undefined },
+): Promise<DaemonView & { readonly fresh: boolean; readonly builder: BuilderStatus | undefined }> {
+  const directory = enginePlace(machine);
+  const root = builds === undefined ? undefined : machine.workspace(builds, []).root;
+  const find = async () => {
+    const { builders, ...view } = await daemonStatus(machine);
+    return { ...view, builder: builders.find((builder) => builder.root === root) };
+  };
+  const before = await find();
+  const fresh = before.state === "absent";
+  if (!fresh && (root === undefined || before.builder !== undefined)) return { ...before, fresh };
   rmSync(join(directory, FAILURE_FILE), { force: true });
-  spawnEngine(machine.host.env, idle);
+  if (fresh) spawnEngine(machine.host.env, idle);
+  if (root !== undefined && before.builder === undefined) spawnBuilder(machine.host.env, root, idle);
   const until = machine.clock.monotonicMs() + STARTING_MS;
   for (;;) {
-    const now = await daemonStatus(machine);
-    const isOver = now.state === "absent" && (now.failure !== undefined || machine.clock.monotonicMs() > until);
-    if (now.state !== "absent" || isOver) return { ...now, fresh: true };
+    const now = await find();
+    const stands = now.state !== "absent" && (root === undefined || now.builder !== undefined);
+    if (stands || lastFailure(directory) !== undefined || machine.clock.monotonicMs() > until) return { ...now, fresh };
     await machine.clock.sleep(STEP_MS);
   }
 }
 
-export async function daemonStop(machine: Machine): Promise<{ stopped: boolean; pid: number | undefined }> {
-  const exchange = await orderEngine(place(machine), { kind: "stop" }, PATIENCE_MS);
-  if (exchange.kind !== "status") return { stopped: false, pid: undefined };
-  const { pid } = exchange.status as EngineStatus;
-  // Whoever stops it may want to start another one at once.
+export async function daemonStop(
+  machine: Machine,
+): Promise<{ readonly stopped: boolean; readonly pid: number | undefined; readonly builders: readonly number[] }> {
+  const directory = enginePlace(machine);
+  // First the engine, which would name them to whoever asks.
+  const exchange = await orderEngine(directory, { kind: "stop" }, PATIENCE_MS);
+  const builders = (await tellBuilders(directory, "stop")).map(({ pid }) => pid);
+  const pid = exchange.kind === "status" ? (exchange.status as EngineStatus).pid : undefined;
+  // Whoever stops them may want to start others at once.
   const until = machine.clock.monotonicMs() + PATIENCE_MS;
-  while (isAlive(pid) && machine.clock.monotonicMs() < until) await machine.clock.sleep(STEP_MS);
-  return { stopped: true, pid };
+  const all = [...builders, ...(pid === undefined ? [] : [pid])];
+  while (all.some(isAlive) && machine.clock.monotonicMs() < until) await machine.clock.sleep(STEP_MS);
+  return { stopped: pid !== undefined, pid, builders };
 }
 
 /** Serves in this process until it is told to stop, or has been idle for so long. */
 export async function daemonServe(machine: Machine, idleMs: number, signal: AbortSignal): Promise<EngineEnd> {
-  const directory = place(machine);
+  const directory = enginePlace(machine);
   try {
     const feed = await NativeChangeFeed.start(changeFeedProgram());
     const warm = new WarmAnswers(
       machine.fs,
       machine.clock,
       feed,
-      localFileSystems(),
+      new WatchedDirectories(feed, machine.fs, localFileSystems()),
       (files, { root, ledger, request }) => quickCheck(new Checkout(files, root, { ledger }), request),
       // Plan and state of a large graph would take as long as a build to read, and all the memory there is.
       (files, { root, ledger, request, glances }, pause) =>
@@ -99,7 +127,7 @@ export async function daemonServe(machine: Machine, idleMs: number, signal: Abor
       idleMs,
       feed,
       warm,
-      answer: (ask) => answerCommand(ask, warm, machine.host),
+      answer: (ask) => answerCommand(ask, warm, directory, machine.host),
     });
     await engine.start();
     rmSync(join(directory, FAILURE_FILE), { force: true });
@@ -128,7 +156,8 @@ export async function engineFinding(machine: Machine): Promise<Finding> {
   return { subject, state: "weak", text: text ?? "", hint: "`begat daemon start` tries again" };
 }
 
-function noteFailure(directory: string, error: unknown): void {
+/** Why an engine or a builder could not start. */
+export function noteFailure(directory: string, error: unknown): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     writeFileSync(join(directory, FAILURE_FILE), `${explain(error)}\n`);

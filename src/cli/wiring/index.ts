@@ -1,5 +1,5 @@
 import type { Host } from "../host.ts";
-import type { Services } from "../services.ts";
+import type { BuildOptions, Services } from "../services.ts";
 import { Machine } from "./machine.ts";
 
 /** Puts the rooms together for one command. Each service loads what it needs when it is asked. */
@@ -23,6 +23,10 @@ export async function openServices(host: Host): Promise<Services> {
       const { quickly } = await import("./quick-service.ts");
       const quick = quickly(machine, workspace, options, listener);
       if (quick !== undefined) return quick;
+      if (options.daemon && isOrdinary(options)) {
+        const { startBuilderQuietly } = await import("../engine/start.ts");
+        machine.onClose(() => startBuilderQuietly(host, workspace.root));
+      }
       const { runBuild } = await import("./build-service.ts");
       return runBuild(machine, workspace, options, listener, signal);
     },
@@ -74,9 +78,15 @@ export async function openServices(host: Host): Promise<Services> {
     fulcrumServe: async (request, hooks) =>
       (await import("./fulcrum-service.ts")).fulcrumServe(machine, request, hooks),
     daemonStatus: async () => (await daemons()).daemonStatus(machine),
-    daemonStart: async (idle) => (await daemons()).daemonStart(machine, idle),
+    daemonStart: async (request) => (await daemons()).daemonStart(machine, request),
     daemonStop: async () => (await daemons()).daemonStop(machine),
     daemonServe: async (idleMs, signal) => (await daemons()).daemonServe(machine, idleMs, signal),
+    builderServe: async (directory, idleMs, signal) =>
+      (await import("./builder-service.ts")).builderServe(machine, directory, idleMs, signal),
     close: () => machine.close(),
   };
 }
+
+/** Whether a builder would do as well. */
+const isOrdinary = ({ dryRun, check, farm, cache }: BuildOptions): boolean =>
+  !dryRun && check === undefined && farm === undefined && cache === undefined;

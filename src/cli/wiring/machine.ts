@@ -28,6 +28,15 @@ export interface Workspace {
   readonly directory: string;
 }
 
+/** Something open that outlives a command, where the machine is kept for another. */
+export interface Resting {
+  /** The command is over: what others wait for is let go of, what is to be written is written. */
+  rest(): void;
+  /** Whether it may go on: `false` where somebody else has changed what it rests on. */
+  isAsLeft(): boolean;
+  resume(): void;
+}
+
 /** The parts of this machine that rooms are given; each made at its first use. */
 export class Machine {
   readonly host: Host;
@@ -36,6 +45,7 @@ export class Machine {
   readonly random = new KernelRandom();
   readonly processes = new NodeProcessTable();
   readonly log: Log = SILENT_LOG;
+  readonly #resting: Resting[] = [];
   readonly #closing: (() => void | Promise<void>)[] = [];
   #directories: UserDirectories | undefined;
   #bulk: NodeBulkFiles | undefined;
@@ -120,6 +130,22 @@ export class Machine {
 
   onClose(work: () => void | Promise<void>): void {
     this.#closing.push(work);
+  }
+
+  onRest(resting: Resting): void {
+    this.#resting.push(resting);
+  }
+
+  /** Between two commands; latest first. */
+  rest(): void {
+    for (const one of [...this.#resting].reverse()) one.rest();
+  }
+
+  /** For the next one. `false`: it may not, and is to be closed. */
+  resume(): boolean {
+    if (!this.#resting.every((one) => one.isAsLeft())) return false;
+    for (const one of this.#resting) one.resume();
+    return true;
   }
 
   async close(): Promise<void> {

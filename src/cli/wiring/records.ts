@@ -44,6 +44,13 @@ export async function openUserLedger(
     window: { ms: 200, records: 2_000 },
   });
   machine.onClose(() => ledger.close());
+  // Who else appends may have decided something: trust is as of the opening.
+  const commits = ledger.foreignCommits();
+  machine.onRest({
+    rest: () => ledger.rest(),
+    isAsLeft: () => ledger.foreignCommits() === commits,
+    resume: () => {},
+  });
   return ledger;
 }
 

@@ -1,0 +1,86 @@
+import { codeOf } from "../../base/index.ts";
+import { Builder, type BuilderEnd, localFileSystems } from "../../engine/index.ts";
+import { NativeChangeFeed } from "../../platform/index.ts";
+import { Checkout, type Plan, type Selection, WarmCheckout, WatchedDirectories } from "../../scheduler/index.ts";
+import { bundleFile, changeFeedProgram } from "../engine/bundle-file.ts";
+import { Declined, runFor } from "../engine/run-for.ts";
+import type { Host } from "../host.ts";
+import type { Services } from "../services.ts";
+import { schedulerOptions } from "./build-options.ts";
+import { enginePlace, noteFailure } from "./daemon-service.ts";
+import { Machine } from "./machine.ts";
+import { quickSummary } from "./quick-service.ts";
+import { Workbench } from "./workbench.ts";
+
+/**
+ * Builds in one checkout for whoever asks, until it is told to stop or has been idle for so long. What every build opens
+ * is opened for each of them: ledger, index, keys, executor; what is kept is the plan, and what is known of its files.
+ */
+export async function builderServe(
+  machine: Machine,
+  directory: string,
+  idleMs: number,
+  signal: AbortSignal,
+): Promise<BuilderEnd> {
+  const workspace = machine.workspace(directory, []);
+  const { root } = workspace;
+  const bench = new Workbench(workspace);
+  const feed = await NativeChangeFeed.start(changeFeedProgram());
+  const directories = new WatchedDirectories(feed, machine.fs, localFileSystems());
+  const warm = new WarmCheckout(root, { feed, directories, clock: machine.clock });
+  const builder = new Builder({
+    directory: enginePlace(machine),
+    bundleFile: bundleFile(),
+    version: machine.host.version.version,
+    root,
+    idleMs,
+    env: { ...process.env },
+    run: (session) => runFor(session, machine.host, (host) => servicesFor(host, root, warm, bench)),
+    after: () => warm.settle(),
+  });
+  try {
+    await builder.start().catch((error: unknown) => {
+      if (codeOf(error) !== "DAEMON_RUNNING") noteFailure(enginePlace(machine), error);
+      throw error;
+    });
+    signal.addEventListener("abort", () => builder.stop());
+    return await builder.untilEnd();
+  } finally {
+    await bench.close();
+    await feed.close();
+  }
+}
+
+/** What one command opens. */
+function servicesFor(
+  host: Host,
+  root: string,
+  warm: WarmCheckout,
+  bench: Workbench,
+): Pick<Services, "build" | "close"> {
+  const machine = new Machine(host);
+  let isSound = true;
+  return {
+    close: async () => (isSound ? bench.rest(machine.clock) : bench.close()),
+    async build(options, listener, signal) {
+      const started = machine.clock.monotonicMs();
+      const workspace = machine.workspace(options.directory, options.begatfiles);
+      if (workspace.root !== root) throw new Declined("another checkout");
+      const asked = schedulerOptions(machine, workspace, options);
+      const checkout = new Checkout(machine.fs, root, { ledger: machine.ledgerFile });
+      const rest = options.executor === undefined ? await warm.nothingToDo(asked, checkout) : undefined;
+      if (rest?.upToDate) return quickSummary(rest, listener, machine.clock.monotonicMs() - started);
+      const rooms = { ...(await bench.rooms(host, options, listener)), onPlan: refuseTerminal };
+      // What could not be opened, or broke, is opened anew.
+      isSound = false;
+      const summary = await warm.build(asked, rooms, listener, signal);
+      isSound = true;
+      return summary;
+    },
+  };
+}
+
+function refuseTerminal(plan: Plan, { needed }: Selection): void {
+  for (let chore = 0; chore < plan.choreCount; chore++)
+    if (needed[chore] && plan.has(chore, "interactive")) throw new Declined("a recipe that wants the terminal");
+}

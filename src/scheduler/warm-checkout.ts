@@ -1,0 +1,231 @@
+import type { IsolationLevel } from "../base/index.ts";
+import { type ChangeFeed, ChangeFeedError, type Clock } from "../ports/index.ts";
+import { build } from "./build.ts";
+import type { Checkout } from "./checkout.ts";
+import type { BuildSummary, EventListener } from "./events.ts";
+import { checkReads } from "./freshness.ts";
+import type { Prepared } from "./prepare.ts";
+import { firstUnsettled, type QuickAnswer } from "./quick.ts";
+import type { BuildOptions, BuildRooms } from "./rooms.ts";
+import type { Selection } from "./targets.ts";
+import { WarmBuild } from "./warm-build.ts";
+import type { WatchedDirectories, WatchedDirectory } from "./watched-directories.ts";
+import { WatchedPlan } from "./watched-plan.ts";
+
+/** A name that a file was given elsewhere is a way to write to it that no watch tells of: all is looked at again. */
+const LOOK_AGAIN_MS = 60_000;
+
+type UpToDate = Extract<QuickAnswer, { upToDate: true }>;
+
+/** What a process keeps of a checkout in which it builds again and again, whenever it is asked to. */
+export interface WarmCheckoutPorts {
+  readonly feed: ChangeFeed;
+  readonly directories: WatchedDirectories;
+  readonly clock: Clock;
+}
+
+/**
+ * Builds of one checkout, each of which looks only at what the change feed tells of since the last, and at what no feed
+ * can answer for: other file systems, symlinks, files of several names. Where anything is in doubt, everything is looked
+ * at. A build is as true as one of a process of its own at that moment.
+ */
+export class WarmCheckout {
+  readonly #ports: WarmCheckoutPorts;
+  /** Absolute. */
+  readonly #root: string;
+  /** The last build's. */
+  #checkout: Checkout | undefined;
+  #warm = new WarmBuild();
+  #question = "";
+  #plan: WatchedPlan | undefined;
+  #watched: readonly WatchedDirectory[] = [];
+  /** Places of the plan's directories by the feed's numbers; those above them have none. */
+  #places = new Map<number, number>();
+  #unwatched: readonly number[] = [];
+  /** Paths for which silence says nothing. */
+  readonly #always = new Set<number>();
+  /** Told of by the feed, and not looked into since. */
+  #dirty = new Set<number>();
+  /** Found different, and of no build's knowledge yet. */
+  readonly #found = new Set<number>();
+  /** Paths where something was told of, looked at by a build, and not surveyed since. */
+  #stirred: Iterable<number> = [];
+  /** The watches are in place, and none was lost since. */
+  #isWatched = false;
+  /** Everything was looked at since the watches are in place. */
+  #isKnown = false;
+  #lookedMs = 0;
+  /** The last build, where it left nothing undone. */
+  #done: { readonly summary: BuildSummary; readonly minIsolation: IsolationLevel | undefined } | undefined;
+  /** What another like it would come to. */
+  #rest: UpToDate | undefined;
+
+  constructor(root: string, ports: WarmCheckoutPorts) {
+    this.#root = root;
+    this.#ports = ports;
+  }
+
+  /** Directories under watch. */
+  get directories(): number {
+    return this.#watched.length;
+  }
+
+  /** One build. @throws as `build` */
+  async build(
+    options: BuildOptions,
+    rooms: Omit<BuildRooms, "warm">,
+    listener: EventListener,
+    signal: AbortSignal,
+  ): Promise<BuildSummary> {
+    this.#ask(options);
+    this.#checkout = rooms.checkout;
+    const suspects = await this.#suspects(rooms.checkout);
+    const warm = this.#warm;
+    if (suspects === undefined) warm.suspectAll();
+    else warm.suspect(suspects);
+    this.#done = this.#rest = undefined;
+    this.#isKnown = false;
+    const before = warm.builds;
+    // What changes from here on is told for the next one.
+    this.#dirty = new Set();
+    const summary = await build(options, { ...rooms, warm }, listener, signal);
+    if (warm.builds === before) return summary;
+    this.#found.clear();
+    this.#isKnown = this.#isWatched && warm.prepared?.loaded.plan === this.#plan?.prepared.loaded.plan;
+    if (summary.outcome === "ok") this.#done = { summary, minIsolation: options.minIsolation };
+    return summary;
+  }
+
+  /** Whether a build would have nothing to do, as far as that is known without one. */
+  async nothingToDo(options: BuildOptions, checkout: Checkout): Promise<QuickAnswer | undefined> {
+    this.#ask(options);
+    const rest = this.#rest;
+    if (rest === undefined || options.force) return undefined;
+    const suspects = await this.#suspects(checkout);
+    const prepared = suspects && this.#warm.look(checkout);
+    if (suspects === undefined || prepared === undefined || suspects.size > 0) return undefined;
+    const { loaded, state } = prepared;
+    if (!loaded.facts.env.every(([name, value]) => (options.env(name) ?? null) === value)) return undefined;
+    return checkReads(checkout, state.reads).fresh ? rest : undefined;
+  }
+
+  /** After a build, when its answer is out: has watched what is not yet, and looks at what nobody has looked at since. */
+  async settle(): Promise<void> {
+    const { prepared, selection } = this.#warm;
+    const checkout = this.#checkout?.again();
+    if (prepared === undefined || selection === undefined || checkout === undefined) return;
+    const isOther = this.#plan?.prepared.loaded.plan !== prepared.loaded.plan;
+    if (isOther || !this.#isWatched) await this.#watch(new WatchedPlan(prepared, selection, checkout), checkout);
+    else {
+      const isLongAgo = this.#ports.clock.monotonicMs() - this.#lookedMs > LOOK_AGAIN_MS;
+      this.#survey(checkout, isLongAgo ? undefined : this.#stirred);
+    }
+    this.#rest ??= this.#restOf(prepared, selection);
+  }
+
+  /** Of another question nothing is known. */
+  #ask(options: BuildOptions): void {
+    const { version, entries, overrides, targets, directory, everyOutput, minIsolation, choseExecutor } = options;
+    const question = JSON.stringify([
+      [version, entries, overrides, targets, directory, everyOutput],
+      [minIsolation, choseExecutor],
+    ]);
+    if (question === this.#question) return;
+    this.#question = question;
+    this.#warm = new WarmBuild();
+    this.#plan = this.#done = this.#rest = undefined;
+    this.#isWatched = this.#isKnown = false;
+  }
+
+  /** Paths that are not as the last build knew them; `undefined`: any may be. */
+  async #suspects(checkout: Checkout): Promise<ReadonlySet<number> | undefined> {
+    await this.#takeChanges();
+    const plan = this.#plan;
+    if (plan === undefined || !this.#isKnown || !this.#stand()) return undefined;
+    const places = new Set(this.#unwatched);
+    for (const number of this.#dirty) {
+      const place = this.#places.get(number);
+      if (place !== undefined) places.add(place);
+    }
+    const suspects = plan.suspects(places, [...this.#always, ...this.#found]);
+    this.#stirred = suspects;
+    return plan.different(checkout, suspects);
+  }
+
+  /** Whether the directories at these paths are the ones that are watched. */
+  #stand(): boolean {
+    const told = new Set(this.#watched.filter(({ number }) => this.#dirty.has(number)).map(({ path }) => path));
+    const { directories } = this.#ports;
+    for (const directory of this.#watched) {
+      const isSuspect =
+        directory.path === this.#root || told.has(directory.path.slice(0, directory.path.lastIndexOf("/")));
+      if (!isSuspect || directories.stands(directory)) continue;
+      directories.forget(directory.path);
+      this.#isWatched = this.#isKnown = false;
+      return false;
+    }
+    return true;
+  }
+
+  async #watch(plan: WatchedPlan, checkout: Checkout): Promise<void> {
+    const { directories } = this.#ports;
+    this.#isWatched = this.#isKnown = false;
+    this.#plan = plan;
+    const all = plan.directories.map((path) => (path === "" ? this.#root : `${this.#root}/${path}`));
+    const { paths } = directories.watchable(this.#root, all);
+    try {
+      if (!(await directories.watch(paths, () => this.#takeChanges()))) return;
+    } catch (error) {
+      // More than the system allows: then each build looks at everything, as it would alone.
+      if (error instanceof ChangeFeedError && error.code === "FEED_REFUSED") return;
+      throw error;
+    }
+    this.#watched = paths.flatMap((path) => directories.at(path) ?? []);
+    this.#places = new Map();
+    this.#unwatched = all.flatMap((path, place) => {
+      const number = directories.at(path)?.number;
+      if (number === undefined) return [place];
+      this.#places.set(number, place);
+      return [];
+    });
+    this.#isWatched = this.#watched.length === paths.length;
+    await this.#takeChanges();
+    this.#dirty = new Set();
+    this.#always.clear();
+    this.#found.clear();
+    this.#survey(checkout, undefined);
+    this.#isKnown = this.#isWatched;
+  }
+
+  /** @param some Absent: all. */
+  #survey(checkout: Checkout, some: Iterable<number> | undefined): void {
+    const plan = this.#plan;
+    if (plan === undefined) return;
+    const paths = some ?? plan.paths;
+    for (const path of paths) this.#always.delete(path);
+    const { different, always } = plan.survey(checkout, paths);
+    for (const path of different) this.#found.add(path);
+    for (const path of always) this.#always.add(path);
+    this.#stirred = [];
+    if (some === undefined) this.#lookedMs = this.#ports.clock.monotonicMs();
+  }
+
+  async #takeChanges(): Promise<ReadonlySet<number>> {
+    const { feed, directories } = this.#ports;
+    const { changed, lost, doubt } = await feed.drain();
+    if (doubt === "overflow") directories.forgetAll();
+    for (const number of lost) directories.lost(number);
+    for (const number of changed) this.#dirty.add(number);
+    const ours = new Set(this.#watched.map(({ number }) => number));
+    if (doubt !== undefined || lost.some((number) => ours.has(number))) this.#isWatched = this.#isKnown = false;
+    return new Set([...changed, ...lost]);
+  }
+
+  #restOf({ loaded, state }: Prepared, selection: Selection): UpToDate | undefined {
+    if (this.#done === undefined) return undefined;
+    const { minIsolation, summary } = this.#done;
+    const levels = minIsolation === undefined ? state.defaultLevels : { host: minIsolation, image: minIsolation };
+    if (levels === undefined || firstUnsettled(loaded.plan, state, selection, levels) !== undefined) return undefined;
+    return { upToDate: true, chores: summary.planned, level: summary.level, warnings: loaded.facts.warnings };
+  }
+}
