@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { BegatHome, type Workspace } from "../support/begat.ts";
@@ -25,7 +26,8 @@ run join()
 let home: BegatHome;
 let checkout: Workspace;
 beforeEach(() => {
-  home = new BegatHome();
+  // On a real disk, and with an engine in memory: between them they see the files of both.
+  home = new BegatHome(process.env.BEGAT_E2E_DAEMON === undefined ? tmpdir() : undefined);
   checkout = home.workspace();
 });
 afterEach(() => home.dispose());

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { digestOf, sha256 } from "../../src/base/index.ts";
@@ -22,6 +21,7 @@ import {
   NodeProcessTable,
 } from "../../src/platform/index.ts";
 import type { HttpClient, ProcessSpec } from "../../src/ports/index.ts";
+import { fastPlace } from "../support/scratch-directory.ts";
 import { type Entry, FakePrograms, tarOf } from "./source-workspace.ts";
 
 export const never = new AbortController().signal;
@@ -162,7 +162,7 @@ export type ImageWorkspace = ReturnType<typeof imageWorkspace>;
 
 /** A workspace, a cache and fakes of apt and npm around an image provider. */
 export function imageWorkspace() {
-  const base = mkdtempSync(join(tmpdir(), "begat-images-"));
+  const base = mkdtempSync(join(fastPlace(), "begat-images-"));
   const root = `${base}/workspace`;
   mkdirSync(root);
   const fs = new NodeFileTree();

@@ -1,5 +1,4 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { pack } from "tar-stream";
 import { onTestFinished } from "vitest";
 import { FileBlobStore } from "../../src/cache/index.ts";
@@ -14,6 +13,7 @@ import {
 import type { Fetcher, ProcessOutcome, ProcessRunner, ProcessSpec } from "../../src/ports/index.ts";
 import { FetchError, ProcessError } from "../../src/ports/index.ts";
 import { encodeTree } from "../../src/protocol/index.ts";
+import { fastPlace } from "../support/scratch-directory.ts";
 
 /** A checkout and a cache of its own, with a scripted network and scripted programs. */
 export interface SourceWorkspace {
@@ -30,7 +30,7 @@ export interface SourceWorkspace {
 }
 
 export function sourceWorkspace(): SourceWorkspace {
-  const base = mkdtempSync(`${tmpdir()}/begat-hermetic-`);
+  const base = mkdtempSync(`${fastPlace()}/begat-hermetic-`);
   onTestFinished(() => rmSync(base, { recursive: true, force: true }));
   const root = `${base}/checkout`;
   mkdirSync(root);

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readLastSigned } from "../../src/provenance/index.ts";
 import { childScript } from "../support/child-script.ts";
 import { type FileStep, MAY_TRACE, putFiles, ReplayedDisk, recordWrites } from "../support/recorded-writes.ts";
+import { fastPlace } from "../support/scratch-directory.ts";
 import { files, newStateHome, open, verify } from "./state-home.ts";
 import { ingest } from "./tamper/kept-ledger.ts";
 
@@ -14,7 +14,7 @@ let script: string;
 let directory: string;
 beforeAll(async () => {
   script = await childScript("test/provenance/child-commit.ts");
-  directory = mkdtempSync(join(tmpdir(), "begat-crash-"));
+  directory = mkdtempSync(join(fastPlace(), "begat-crash-"));
   const ledger = await open(join(directory, "state"), { cacheHome: join(directory, "cache") });
   await ledger.append([ingest("first")]);
   await ledger.checkpoint();

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "vitest";
 import { KernelRandom, NodeClock, NodeFileTree } from "../../src/platform/index.ts";
@@ -17,6 +16,7 @@ import {
   verifyLedger,
 } from "../../src/provenance/index.ts";
 import { listAction, type SketchedChore, sketchChore } from "../support/recorded-chore.ts";
+import { fastPlace } from "../support/scratch-directory.ts";
 
 export const files = new NodeFileTree();
 const made: string[] = [];
@@ -29,7 +29,7 @@ afterEach(() => {
 
 /** A directory that is gone after the test. */
 export function newStateHome(): string {
-  const directory = mkdtempSync(join(tmpdir(), "begat-state-"));
+  const directory = mkdtempSync(join(fastPlace(), "begat-state-"));
   made.push(directory);
   return directory;
 }

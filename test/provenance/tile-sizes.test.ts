@@ -1,6 +1,5 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Sha256 } from "../../src/base/index.ts";
@@ -25,10 +24,11 @@ import {
   tilePath,
   vkeyOf,
 } from "../../src/provenance/index.ts";
+import { fastPlace } from "../support/scratch-directory.ts";
 import { files } from "./state-home.ts";
 
 const SIZES = [1, 2, 255, 256, 257, 65_535, 65_536, 65_537];
-const directory = mkdtempSync(join(tmpdir(), "begat-tiles-"));
+const directory = mkdtempSync(join(fastPlace(), "begat-tiles-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 /** Longest first, so that every smaller ledger is its beginning. */

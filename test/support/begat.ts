@@ -14,9 +14,9 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { BuildEvent, BuildSummary } from "../../src/scheduler/index.ts";
+import { fastPlace } from "./scratch-directory.ts";
 import { begatWords, engineEnvironment, standBuilderBy } from "./shared-engine.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -171,7 +171,7 @@ export class BegatHome {
   readonly env: Record<string, string> = {};
   readonly #checkouts: Workspace[] = [];
 
-  constructor(parent: string = tmpdir()) {
+  constructor(parent: string = fastPlace()) {
     this.path = mkdtempSync(join(parent, "begat-e2e-"));
     // Recipes may run as another user, and the test's own FIFOs stand in here.
     chmodSync(this.path, 0o755);

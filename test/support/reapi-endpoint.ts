@@ -26,7 +26,7 @@ import {
 import { SILENT_LOG } from "../../src/ports/index.ts";
 import { reapi } from "../../src/protocol/index.ts";
 import { ManualClock } from "./manual-clock.ts";
-import { scratchDirectory } from "./scratch-directory.ts";
+import { fastPlace, scratchDirectory } from "./scratch-directory.ts";
 
 export interface ReapiEndpoint {
   readonly address: string;
@@ -72,7 +72,7 @@ export async function reapiEndpoint(options: {
   /** Further services, execution among them. */
   readonly more?: (store: FileBlobStore) => readonly BoundService[];
 }): Promise<ReapiEndpoint> {
-  const scratch = scratchDirectory();
+  const scratch = scratchDirectory(fastPlace());
   const bulk = new NodeBulkFiles();
   const store = new FileBlobStore({
     fs: new NodeFileTree(),

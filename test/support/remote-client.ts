@@ -19,7 +19,7 @@ import {
   NodeProcessTable,
 } from "../../src/platform/index.ts";
 import { encodeAction, encodeDirectories, TreeBuilder } from "../../src/protocol/index.ts";
-import { scratchDirectory } from "./scratch-directory.ts";
+import { fastPlace, scratchDirectory } from "./scratch-directory.ts";
 
 /** A machine that has things executed elsewhere: a store of its own on the disk, and a channel. */
 export interface RemoteClient {
@@ -36,7 +36,7 @@ export interface RemoteClient {
 export const IMPATIENT = { attempts: 3, firstDelayMs: 1, maxDelayMs: 2 } as const;
 
 export async function remoteClient(address: string, instance = ""): Promise<RemoteClient> {
-  const scratch = scratchDirectory();
+  const scratch = scratchDirectory(fastPlace());
   const bulk = new NodeBulkFiles();
   const [clock, random] = [new NodeClock(), new KernelRandom()];
   const store = new FileBlobStore({

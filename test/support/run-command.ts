@@ -13,7 +13,7 @@ import { dirname, join } from "node:path";
 import type { Digest } from "../../src/base/index.ts";
 import type { BlobStore } from "../../src/cache/index.ts";
 import { encodeDirectories, encodeTree, type farm, reapi, type TreeNode } from "../../src/protocol/index.ts";
-import { scratchDirectory } from "./scratch-directory.ts";
+import { fastPlace, scratchDirectory } from "./scratch-directory.ts";
 import type { Outcome } from "./scripted-rnode.ts";
 
 /** Runs an assigned action in a scratch directory, with the blobs at hand: all that a contract's cases ask for. */
@@ -22,7 +22,7 @@ export async function runCommand(blobs: BlobStore, { actionDigest }: farm.Assign
     codec.decode(blobs.read(digest as Digest));
   const action = read(actionDigest, reapi.Action);
   const command = read(action.commandDigest, reapi.Command);
-  const scratch = scratchDirectory();
+  const scratch = scratchDirectory(fastPlace());
   try {
     lay(scratch.path, action.inputRootDigest as reapi.Digest);
     for (const path of command.outputPaths) mkdirSync(dirname(join(scratch.path, path)), { recursive: true });

@@ -1,5 +1,4 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll } from "vitest";
@@ -21,6 +20,7 @@ import {
   signerFromSeed,
 } from "../../../src/provenance/index.ts";
 import { sketchChore } from "../../support/recorded-chore.ts";
+import { fastPlace } from "../../support/scratch-directory.ts";
 import { files, newStateHome, open, record } from "../state-home.ts";
 
 /** Pages of the least size SQLite knows: hardly a byte of the file is one that means nothing. */
@@ -43,7 +43,7 @@ afterAll(() => {
 
 /** A directory that is there for all tests of a file. */
 function lastingDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), "begat-kept-"));
+  const directory = mkdtempSync(join(fastPlace(), "begat-kept-"));
   lasting.push(directory);
   return directory;
 }
