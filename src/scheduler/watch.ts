@@ -204,9 +204,17 @@ class Watch {
       if (changed.length > 0) return changed;
       if (!isTold) observer.watching(this.#plan?.directories.length ?? this.#reads?.directories.length ?? 0);
       isTold = true;
-      await this.#burst(() => this.#signal.aborted);
+      await this.#burst(
+        () => this.#signal.aborted,
+        () => this.#lookAhead(),
+      );
     }
     return [];
+  }
+
+  /** What there is to find while a burst may still go on; what comes later shows where it is told of. */
+  #lookAhead(): void {
+    if (this.#plan !== undefined) this.#stale = [...this.#stale, ...this.#look(this.#plan)];
   }
 
   #changed(): readonly string[] {
@@ -259,24 +267,31 @@ class Watch {
     return running;
   }
 
-  /** Waits for a change, and until the burst it begins is over. Ends early once `isOver`. */
-  async #burst(isOver: () => boolean): Promise<void> {
+  /**
+   * Waits for a change, and until the burst it begins is over. Ends early once `isOver`.
+   *
+   * @param meanwhile Done in each pause of the burst.
+   */
+  async #burst(isOver: () => boolean, meanwhile = (): void => {}): Promise<void> {
     const woken = new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
-    if (await this.#takeChanges()) return this.#untilQuiet(isOver);
+    if (await this.#takeChanges()) return this.#untilQuiet(isOver, meanwhile);
     if (isOver()) return;
     await woken;
     if (isOver()) return;
     await this.#takeChanges();
-    await this.#untilQuiet(isOver);
+    await this.#untilQuiet(isOver, meanwhile);
   }
 
-  async #untilQuiet(isOver: () => boolean): Promise<void> {
+  async #untilQuiet(isOver: () => boolean, meanwhile: () => void): Promise<void> {
     const { clock } = this.#rooms;
     const until = clock.monotonicMs() + LONGEST_BURST_MS;
-    do await clock.sleep(QUIET_MS);
-    while (!isOver() && (await this.#takeChanges()) && clock.monotonicMs() < until);
+    do {
+      const pause = clock.sleep(QUIET_MS);
+      meanwhile();
+      await pause;
+    } while (!isOver() && (await this.#takeChanges()) && clock.monotonicMs() < until);
   }
 
   /** Answers whether there were any. */
