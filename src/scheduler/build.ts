@@ -98,7 +98,7 @@ async function buildLocked(
   const recorder = new Recorder(id, rooms, options, () => ({
     goal: goalOf(options),
     n: selection.neededCount,
-    root: planRootOf(prepared, selection, rooms),
+    root: planRootOf(prepared, selection, options),
   }));
   const run = new BuildRun(
     prepared,
@@ -218,13 +218,14 @@ async function recordIngested(recorder: Recorder, ingested: readonly ReadySource
 
 const goalOf = (options: BuildOptions): readonly string[] => (options.targets.length === 0 ? ["all"] : options.targets);
 
-/** The same for each build of a process that builds the same of a plan again. */
-function planRootOf({ loaded: { plan } }: Prepared, selection: Selection, rooms: BuildRooms): Sha256 {
-  const labels = function* (): Generator<string> {
-    for (let chore = 0; chore < plan.choreCount; chore++) if (selection.needed[chore]) yield plan.label(chore);
-  };
-  const work = (): Sha256 => planRoot([...labels()]);
-  return rooms.warm?.planRootOf(selection, work) ?? work();
+/** Sorting and hashing the labels of a large plan takes longer than what there is to do, as a rule, so it is done once. */
+function planRootOf({ loaded: { plan }, state }: Prepared, selection: Selection, options: BuildOptions): Sha256 {
+  const { targets, directory, everyOutput } = options;
+  return state.planRoot(JSON.stringify([targets, directory, everyOutput]), () => {
+    const labels: string[] = [];
+    for (let chore = 0; chore < plan.choreCount; chore++) if (selection.needed[chore]) labels.push(plan.label(chore));
+    return planRoot(labels);
+  });
 }
 
 /** Digests every source the targets need; what is wrong with them is reported all at once. */

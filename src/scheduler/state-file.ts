@@ -14,7 +14,7 @@ import { CheckoutState, type Member, PATH, readHash, type StateColumns, writeHas
 
 const KIND = "begat-state";
 const DELTA_KIND = "begat-state-delta";
-const VERSION = 3;
+const VERSION = 4;
 
 interface Meta {
   readonly ascii: boolean;
@@ -23,6 +23,7 @@ interface Meta {
   readonly trees: readonly (readonly [path: number, from: number, to: number])[];
   readonly texts: Readonly<Record<string, string>>;
   readonly defaultLevels?: MeasuredLevels | undefined;
+  readonly planRoots: Readonly<Record<string, Sha256>>;
 }
 
 interface StateMeta extends Meta {
@@ -68,6 +69,7 @@ export function encodeState(state: CheckoutState): ReturnType<typeof columnFileP
     texts: Object.fromEntries(state.texts),
     ledger: state.ledger,
     defaultLevels: state.defaultLevels,
+    planRoots: state.planRoots,
   };
   return columnFileParts({ kind: KIND, version: VERSION, meta, columns: { ...state.columns, ...columns } });
 }
@@ -91,9 +93,9 @@ export function encodeDelta(state: CheckoutState): readonly Uint8Array[] | undef
     if (text !== undefined) texts[path] = text;
   }
   const { trees, ascii, columns } = memberColumns(members);
-  const { hosts, defaultLevels } = state;
+  const { hosts, defaultLevels, planRoots } = state;
   const reads = state.reads === base.reads ? undefined : state.reads;
-  const meta: DeltaMeta = { base: base.digest, ascii, reads, hosts, trees, texts, defaultLevels };
+  const meta: DeltaMeta = { base: base.digest, ascii, reads, hosts, trees, texts, defaultLevels, planRoots };
   const pathRows = Uint32Array.from(paths);
   const choreRows = Uint32Array.from(chores);
   const gathered = { ...gather(state, PATH_COLUMNS, pathRows), ...gather(state, CHORE_COLUMNS, choreRows) };
@@ -174,6 +176,7 @@ function scatter(file: ColumnFile, table: Table, rows: Uint32Array, columns: Sta
 function takeMeta(state: CheckoutState, file: ColumnFile, meta: Meta): void {
   state.hosts = { ...meta.hosts };
   state.defaultLevels = meta.defaultLevels;
+  state.planRoots = meta.planRoots;
   for (const [path, text] of Object.entries(meta.texts)) state.setText(Number(path), text);
   if (meta.trees.length === 0) return;
   const names = StringColumn.from(file, "members", meta.ascii);

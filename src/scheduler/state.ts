@@ -12,6 +12,9 @@ export const PATH = { known: 1, executable: 2, tree: 4, symlink: 8, directory: 1
 /** A size no file has: such a signature never matches, so the file is looked at again. */
 const NO_SIGNATURE = -1;
 
+/** Questions whose answers are remembered. */
+const MOST_ROOTS = 8;
+
 const LEVELS: readonly IsolationLevel[] = ["none", "contained", "hermetic"];
 
 /** A level as `CheckoutState` keeps it: a stronger one is a higher number. */
@@ -90,6 +93,8 @@ export class CheckoutState {
   reads: readonly ReadSignature[] = [];
   /** Identity of the host's tools, by the key of each tool set. */
   hosts: Record<string, string> = {};
+  /** What `build.begin` commits to, by what was asked for of this plan. */
+  planRoots: Readonly<Record<string, Sha256>> = {};
   /** Which ledger it rests on, as `Checkout` tells ledgers apart. */
   ledger = "";
   /** What recipes get when the user asks for nothing in particular; `undefined` before that was measured. */
@@ -141,6 +146,15 @@ export class CheckoutState {
   /** Targets of symlink outputs and values of properties, by path number. */
   get texts(): ReadonlyMap<number, string> {
     return this.#texts;
+  }
+
+  /** Remembers what `find` answers, for a few questions. */
+  planRoot(question: string, find: () => Sha256): Sha256 {
+    const known = this.planRoots[question];
+    if (known !== undefined) return known;
+    const root = find();
+    this.planRoots = Object.fromEntries([...Object.entries(this.planRoots).slice(1 - MOST_ROOTS), [question, root]]);
+    return root;
   }
 
   knows(path: number): boolean {

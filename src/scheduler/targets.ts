@@ -1,5 +1,6 @@
 import { BegatError, parseWorkspacePath, type WorkspacePath } from "../base/index.ts";
 import type { GroupDeclaration } from "../dictum-parser/index.ts";
+import { OutputIndex } from "./output-index.ts";
 import type { Plan } from "./plan.ts";
 
 export class TargetError extends BegatError<"TARGET_UNKNOWN" | "TARGET_IS_SOURCE"> {}
@@ -16,7 +17,7 @@ export interface Selection {
 /** Group `all` where there is one; else every output that no other chore needs. */
 function defaultTargets(plan: Plan, groups: readonly GroupDeclaration[]): number[] {
   const all = groups.find((group) => group.name === "all");
-  if (all !== undefined) return groupOutputs(plan, all, outputEntries(plan));
+  if (all !== undefined) return groupOutputs(all, new OutputIndex(plan, membersOf([all])));
   const { inputs, outputs, producer, inputOffsets } = plan.columns;
   const consumed = new Uint8Array(plan.pathCount);
   for (let chore = 0; chore < plan.choreCount; chore++) {
@@ -29,23 +30,19 @@ function defaultTargets(plan: Plan, groups: readonly GroupDeclaration[]): number
   return Array.from(outputs.filter((entry) => consumed[entry >>> 1] === 0 && !isUnusedImage(entry >>> 1)));
 }
 
-/** Entry (path * 2 + tree bit) of each output, by its text. */
-function outputEntries(plan: Plan): Map<string, number> {
-  const entries = new Map<string, number>();
-  for (const entry of plan.columns.outputs) entries.set(plan.path(entry >>> 1), entry);
-  return entries;
-}
+const membersOf = (groups: readonly GroupDeclaration[]): readonly string[] =>
+  groups.flatMap(({ members }) => members.map(({ path }) => path));
 
-function groupOutputs(plan: Plan, group: GroupDeclaration, entries: Map<string, number>): number[] {
-  return group.members.flatMap(({ path }) => resolvePath(plan, path, entries) ?? []);
+function groupOutputs(group: GroupDeclaration, entries: OutputIndex): number[] {
+  return group.members.flatMap(({ path }) => resolvePath(path, entries) ?? []);
 }
 
 /** An output, or all outputs below a directory. */
-function resolvePath(_plan: Plan, path: WorkspacePath, entries: Map<string, number>): number[] | undefined {
+function resolvePath(path: WorkspacePath, entries: OutputIndex): number[] | undefined {
   const exact = entries.get(path);
   if (exact !== undefined) return [exact];
   const prefix = path === "" ? "" : `${path}/`;
-  const below = [...entries].filter(([text]) => text.startsWith(prefix)).map(([, entry]) => entry);
+  const below = [...entries.all()].filter(([text]) => text.startsWith(prefix)).map(([, entry]) => entry);
   return below.length > 0 ? below : undefined;
 }
 
@@ -63,7 +60,9 @@ export function selectTargets(
   everyOutput: boolean,
 ): Selection {
   const { outputs, outputOffsets, producer } = plan.columns;
-  const entries = names.length === 0 ? undefined : outputEntries(plan);
+  const named = groups.filter(({ name }) => names.includes(name));
+  const entries =
+    names.length === 0 ? undefined : new OutputIndex(plan, [...membersOf(named), ...pathsAmong(names, directory)]);
   const wanted = new Set<number>();
   const needed = new Uint8Array(plan.choreCount);
   const stack: number[] = [];
@@ -106,17 +105,24 @@ export function selectTargets(
   return { wanted: Uint32Array.from(files).sort(), needed, neededCount: count };
 }
 
+/** Paths that the names may be. */
+const pathsAmong = (names: readonly string[], directory: WorkspacePath): readonly string[] =>
+  names.flatMap((name) => {
+    const parsed = parseWorkspacePath(name, directory);
+    return parsed.ok ? [parsed.path] : [];
+  });
+
 function resolveName(
   plan: Plan,
   groups: readonly GroupDeclaration[],
   name: string,
   directory: WorkspacePath,
-  entries: Map<string, number>,
+  entries: OutputIndex,
 ): readonly ({ entry: number } | { chore: number })[] {
   const group = groups.find((candidate) => candidate.name === name);
-  if (group !== undefined) return groupOutputs(plan, group, entries).map((entry) => ({ entry }));
+  if (group !== undefined) return groupOutputs(group, entries).map((entry) => ({ entry }));
   const parsed = parseWorkspacePath(name, directory);
-  const outputs = parsed.ok ? resolvePath(plan, parsed.path, entries) : undefined;
+  const outputs = parsed.ok ? resolvePath(parsed.path, entries) : undefined;
   if (outputs !== undefined) return outputs.map((entry) => ({ entry }));
   const chores: { chore: number }[] = [];
   for (let chore = 0; chore < plan.choreCount; chore++) {
@@ -127,7 +133,7 @@ function resolveName(
   if (parsed.ok && isSource(plan, parsed.path)) {
     throw new TargetError("TARGET_IS_SOURCE", `${name} is a source file; no chore makes it`);
   }
-  const near = nearest(name, [...groups.map((g) => g.name), ...entries.keys()]);
+  const near = nearest(name, [...groups.map((g) => g.name), ...entries.all().keys()]);
   throw new TargetError(
     "TARGET_UNKNOWN",
     `nothing makes ${JSON.stringify(name)}: no output, group or dictum has that name`,

@@ -1,4 +1,3 @@
-import type { Sha256 } from "../base/index.ts";
 import { STAT_NUMBERS } from "../ports/index.ts";
 import { CHECKOUT, type Checkout } from "./checkout.ts";
 import { NeededSources } from "./needed-sources.ts";
@@ -15,7 +14,6 @@ export class WarmBuild {
   #prepared: Prepared | undefined;
   #selection: Selection | undefined;
   #sources: { readonly selection: Selection; readonly needed: NeededSources } | undefined;
-  #root: { readonly selection: Selection; readonly root: Sha256 } | undefined;
   /** Plan and state on the disk, as this process left them. */
   #saved: Float64Array | undefined;
   /** Paths of the plan that may have changed since the last build looked at them. */
@@ -134,12 +132,6 @@ export class WarmBuild {
       if (place !== undefined) places.add(place);
     }
     return [...places].filter((place) => !isCertain(place));
-  }
-
-  /** Sorting and hashing the labels of a large plan takes longer than what there is to do, as a rule. */
-  planRootOf(selection: Selection, find: () => Sha256): Sha256 {
-    if (this.#root?.selection !== selection) this.#root = { selection, root: find() };
-    return this.#root.root;
   }
 
   /** `undefined`: any path may have changed. */

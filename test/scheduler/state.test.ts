@@ -16,10 +16,10 @@ const written = (state: CheckoutState): Buffer => Buffer.concat(encodeState(stat
 /** Everything that a state says, to be compared. */
 function told(state: CheckoutState | undefined) {
   if (state === undefined) return undefined;
-  const { planId, columns, reads, hosts, ledger, defaultLevels } = state;
+  const { planId, columns, reads, hosts, ledger, defaultLevels, planRoots } = state;
   const members = [...state.members].sort(([a], [b]) => a - b);
   const texts = [...state.texts].sort(([a], [b]) => a - b);
-  return { planId, columns, reads, hosts, ledger, defaultLevels, members, texts };
+  return { planId, columns, reads, hosts, ledger, defaultLevels, planRoots, members, texts };
 }
 
 describe("the state of a checkout", () => {
@@ -115,6 +115,7 @@ function change(state: CheckoutState, [what, row, value]: Change): void {
       state.reads = [{ path: `read ${value}`, kind: "file", signature: null, hash: null }];
       state.hosts = { tools: `host:${value}` };
       state.defaultLevels = { host: "none", image: "contained", by: `${value}` };
+      state.planRoot(`${value}`, () => digest.hash);
     },
   ];
   steps[what]?.();
