@@ -1,4 +1,4 @@
-import type { BuilderEnd, BuilderStatus, EngineEnd, EngineStatus } from "../engine/index.ts";
+import type { BuilderStatus, EngineStatus, StandbyEnd } from "../engine/index.ts";
 
 /** Whether a warm engine listens, and what it says of itself. */
 export type DaemonView =
@@ -27,7 +27,7 @@ export interface DaemonServices {
     readonly builders: readonly number[];
   }>;
   /** Is one, in this process. */
-  daemonServe(idleMs: number, signal: AbortSignal): Promise<EngineEnd>;
+  daemonServe(idleMs: number, signal: AbortSignal): Promise<StandbyEnd>;
   /** Is a builder of the checkout around `directory`, in this process. */
-  builderServe(directory: string, idleMs: number, signal: AbortSignal): Promise<BuilderEnd>;
+  builderServe(directory: string, idleMs: number, signal: AbortSignal): Promise<StandbyEnd>;
 }

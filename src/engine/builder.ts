@@ -1,18 +1,10 @@
-import { chmodSync, readFileSync, rmSync, statSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
-import { join } from "node:path/posix";
+import { statSync } from "node:fs";
+import type { Socket } from "node:net";
 import { type BuilderSession, Conversation } from "./builder-session.ts";
-import { EngineError } from "./engine.ts";
-import { orderEngine } from "./engine-client.ts";
-import { builderSocket, makePrivate } from "./engine-place.ts";
+import { builderSocket } from "./engine-place.ts";
 import { type AskOrder, decodeOrder, encodeAnswer, FrameReader, type Order } from "./frames.ts";
-import { ownWorld } from "./own-world.ts";
+import { Standby, type StandbyEnd } from "./standby.ts";
 import { comparable, readStanding } from "./standing.ts";
-
-const PATIENCE_MS = 1000;
-const ROUND_MS = 15_000;
-/** Asked by whom it cannot serve, and by nobody else for so long, it makes room for one that can. */
-const OWN_WITHIN_MS = 60_000;
 
 /** Variables of the terminal and the shell, which differ from window to window and decide nothing. */
 const PASSING =
@@ -38,8 +30,8 @@ export interface BuilderOptions {
   readonly idleMs: number;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly run: (session: BuilderSession) => Promise<SessionEnd>;
-  /** Worked on when the answer is out. */
-  readonly after: () => Promise<void>;
+  /** Worked on when the answer is out, and left off at the signal: somebody asks. */
+  readonly after: (signal: AbortSignal) => Promise<void>;
 }
 
 /** What `begat daemon status` shows of a builder. */
@@ -56,88 +48,44 @@ export interface BuilderStatus {
   readonly declined: string | undefined;
 }
 
-export type BuilderEnd = "idle" | "stopped" | "replaced";
-
 /**
  * The process that builds in one checkout for whoever asks, one command at a time, as they would themselves. It can be
  * killed at any moment, as any build can.
  */
 export class Builder {
   readonly #options: BuilderOptions;
-  readonly #bundle: Buffer;
-  readonly #server: Server;
-  readonly #world = ownWorld();
+  readonly #standby: Standby;
   readonly #standing = comparable(readStanding());
   readonly #startedAtMs = Date.now();
-  readonly #path: string;
-  #lastOwnMs = Date.now();
   #asked = 0;
   #built = 0;
   #declined: string | undefined;
   #isBusy = false;
-  #socketInode = 0;
-  #end: (end: BuilderEnd) => void = () => {};
-  readonly #ended = new Promise<BuilderEnd>((resolve) => {
-    this.#end = resolve;
-  });
+  /** What is done when an answer is out; the next command ends it. */
+  #settling: { readonly done: Promise<void>; readonly ending: AbortController } | undefined;
 
   constructor(options: BuilderOptions) {
     this.#options = options;
-    this.#bundle = readFileSync(options.bundleFile);
-    this.#path = join(options.directory, builderSocket(options.root));
-    this.#server = createServer((socket) => this.#serve(socket));
+    const { directory, bundleFile, idleMs, root } = options;
+    const place = { directory, name: builderSocket(root), what: `a builder of ${root}`, bundleFile, idleMs };
+    this.#standby = new Standby(place, (socket) => this.#serve(socket));
   }
 
-  /** Listens. @throws {EngineError} `DAEMON_RUNNING`, `DAEMON_NO_PLACE` as `Engine.start`. */
-  async start(): Promise<void> {
-    const { directory, root } = this.#options;
-    if (!makePrivate(directory))
-      throw new EngineError("DAEMON_NO_PLACE", `${directory} is not this user's alone, so no socket can be there`);
-    const other = await orderEngine(directory, { kind: "status" }, PATIENCE_MS, builderSocket(root));
-    if (other.kind !== "absent") throw new EngineError("DAEMON_RUNNING", `a builder of ${root} is running already`);
-    rmSync(this.#path, { force: true });
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(this.#path, () => resolve());
-    });
-    chmodSync(this.#path, 0o600);
-    this.#socketInode = statSync(this.#path).ino;
+  /** Listens. @throws {EngineError} as `Standby.start`. */
+  start(): Promise<void> {
+    return this.#standby.start();
   }
 
   /** Serves until it is stopped, not needed any more, or not what it was. */
-  async untilEnd(): Promise<BuilderEnd> {
-    const rounds = setInterval(() => this.#round(), Math.min(ROUND_MS, this.#options.idleMs));
-    const end = await this.#ended;
-    clearInterval(rounds);
-    this.#leave();
-    this.#server.close();
-    return end;
+  untilEnd(): Promise<StandbyEnd> {
+    return this.#standby.untilEnd(() => {
+      if (this.#isBusy) this.#standby.used();
+      return this.#isBusy || isDirectory(this.#options.root);
+    });
   }
 
   stop(): void {
-    this.#end("stopped");
-  }
-
-  #round(): void {
-    if (this.#isBusy) return;
-    if (Date.now() - this.#lastOwnMs >= this.#options.idleMs) this.#end("idle");
-    else if (!this.#ownsSocket() || !this.#isCurrent()) this.#end("replaced");
-  }
-
-  #leave(): void {
-    if (this.#ownsSocket()) rmSync(this.#path, { force: true });
-  }
-
-  #ownsSocket(): boolean {
-    return statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#socketInode;
-  }
-
-  #isCurrent(): boolean {
-    try {
-      return readFileSync(this.#options.bundleFile).equals(this.#bundle) && statSync(this.#options.root).isDirectory();
-    } catch {
-      return false;
-    }
+    this.#standby.end("stopped");
   }
 
   #serve(socket: Socket): void {
@@ -163,7 +111,7 @@ export class Builder {
   }
 
   #converse(socket: Socket, ask: AskOrder): Conversation {
-    const session = new Conversation(socket, ask, () => this.#leave());
+    const session = new Conversation(socket, ask, () => this.#standby.leave());
     const refusal = this.#refusal(ask);
     this.#asked++;
     if (refusal !== undefined) this.#decline(socket, refusal);
@@ -173,25 +121,34 @@ export class Builder {
 
   async #run(socket: Socket, session: Conversation): Promise<void> {
     this.#isBusy = true;
-    socket.write(encodeAnswer({ kind: "begun" }));
+    this.#standby.used();
     try {
+      this.#settling?.ending.abort();
+      await this.#settling?.done;
+      if (session.isClosed) return;
+      socket.write(encodeAnswer({ kind: "begun" }));
       const end = await this.#options.run(session);
       if ("declined" in end) this.#decline(socket, end.declined);
       else {
         this.#built++;
         socket.end(encodeAnswer({ kind: "done", exitCode: end.exitCode, stdout: "" }));
       }
-      // The answer goes out before anything else is begun.
-      await new Promise<void>((resolve) => setImmediate(resolve));
-      await this.#options.after();
+      const ending = new AbortController();
+      this.#settling = { done: this.#settle(ending.signal), ending };
     } catch {
       // Nobody foresaw it: what is remembered may be wrong, so it is remembered no longer.
       socket.destroy();
       this.stop();
     } finally {
       this.#isBusy = false;
-      this.#lastOwnMs = Date.now();
+      this.#standby.used();
     }
+  }
+
+  async #settle(signal: AbortSignal): Promise<void> {
+    // The answer goes out first.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    await this.#options.after(signal).catch(() => this.stop());
   }
 
   #decline(socket: Socket, because: string): void {
@@ -202,20 +159,15 @@ export class Builder {
   /** Why a command is none of this builder's. */
   #refusal(ask: AskOrder): string | undefined {
     if (this.#isBusy) return "busy";
-    const refusal = this.#mismatch(ask);
-    if (refusal === undefined) return undefined;
-    const isIdle = Date.now() - this.#lastOwnMs > OWN_WITHIN_MS;
-    if (isIdle || !this.#isCurrent()) setImmediate(() => this.#end("replaced"));
+    const refusal = this.#standby.mismatch(ask) ?? this.#difference(ask);
+    if (refusal !== undefined) this.#standby.makeRoom();
     return refusal;
   }
 
-  #mismatch(ask: AskOrder): string | undefined {
-    if (!ask.bundle.equals(this.#bundle)) return "another begat";
-    if (ask.world !== this.#world) return "another root or mount namespace";
-    if (ask.uid !== process.geteuid?.() || ask.gid !== process.getegid?.()) return "another user or group";
-    if (ask.standing === undefined || comparable(ask.standing) !== this.#standing)
+  #difference({ standing, env }: AskOrder): string | undefined {
+    if (standing === undefined || comparable(standing) !== this.#standing)
       return "other limits, masks, namespaces or control group";
-    const [mine, theirs] = [deciding(this.#options.env), deciding(ask.env)];
+    const [mine, theirs] = [deciding(this.#options.env), deciding(env)];
     for (const name of new Set([...mine.keys(), ...theirs.keys()]))
       if (mine.get(name) !== theirs.get(name)) return `another $${name}`;
     return undefined;
@@ -236,3 +188,5 @@ export class Builder {
     };
   }
 }
+
+const isDirectory = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;

@@ -1,21 +1,11 @@
-import { chmodSync, readFileSync, rmSync, statSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
-import { BegatError } from "../base/index.ts";
+import type { Socket } from "node:net";
 import type { ChangeFeed } from "../ports/index.ts";
-import { orderEngine } from "./engine-client.ts";
-import { makePrivate, socketIn } from "./engine-place.ts";
+import { ENGINE } from "./engine-place.ts";
 import { type AskOrder, decodeOrder, type EngineAnswer, encodeAnswer, FrameReader, type Order } from "./frames.ts";
 import { collectGarbage } from "./garbage.ts";
-import { ownWorld } from "./own-world.ts";
+import { PATIENCE_MS, Standby, type StandbyEnd } from "./standby.ts";
 import type { WarmAnswers } from "./warm-answers.ts";
 
-export class EngineError extends BegatError<"DAEMON_RUNNING" | "DAEMON_NO_PLACE"> {}
-
-/** Asked by another begat, and by none of its own for so long, it makes room. */
-const OWN_WITHIN_MS = 60_000;
-/** How often it looks whether it is still wanted. */
-const ROUND_MS = 15_000;
-const PATIENCE_MS = 1000;
 /** Everything is looked at again no more often than that, and never with more than a hundredth of a processor. */
 const LOOK_AGAIN_MS = 60_000;
 const SHARE = 100;
@@ -58,79 +48,42 @@ export interface EngineStatus {
   readonly checkouts: readonly string[];
 }
 
-export type EngineEnd = "idle" | "stopped" | "replaced";
-
 /** The warm engine's process: one socket, one order a connection. It can be killed at any moment; nothing is lost. */
 export class Engine {
   readonly #options: EngineOptions;
-  readonly #bundle: Buffer;
-  readonly #server: Server;
-  readonly #world = ownWorld();
+  readonly #standby: Standby;
   readonly #startedAtMs = Date.now();
-  #lastOwnMs = Date.now();
   #askedAtLook = 0;
   #nextLookMs = Date.now() + LOOK_AGAIN_MS;
   #asked = 0;
   #answered = 0;
   #handed = 0;
   #declined: string | undefined;
-  #socketInode = 0;
-  #end: (end: EngineEnd) => void = () => {};
-  readonly #ended = new Promise<EngineEnd>((resolve) => {
-    this.#end = resolve;
-  });
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#bundle = readFileSync(options.bundleFile);
-    this.#server = createServer((socket) => this.#serve(socket));
+    const { directory, bundleFile, idleMs } = options;
+    const place = { directory, name: ENGINE, what: "an engine", bundleFile, idleMs };
+    this.#standby = new Standby(place, (socket) => this.#serve(socket));
   }
 
-  /**
-   * Listens.
-   *
-   * @throws {EngineError} `DAEMON_RUNNING` when another one does, `DAEMON_NO_PLACE` when others could reach the socket.
-   */
-  async start(): Promise<void> {
-    const { directory } = this.#options;
-    if (!makePrivate(directory)) {
-      throw new EngineError("DAEMON_NO_PLACE", `${directory} is not this user's alone, so no socket can be there`, {
-        hint: `make it private with chmod 700 ${directory}`,
-      });
-    }
-    const other = await orderEngine(directory, { kind: "status" }, PATIENCE_MS);
-    if (other.kind !== "absent") throw new EngineError("DAEMON_RUNNING", "an engine is running already");
-    const path = socketIn(directory);
-    rmSync(path, { force: true });
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(path, () => resolve());
-    });
-    chmodSync(path, 0o600);
-    this.#socketInode = statSync(path).ino;
+  /** Listens. @throws {EngineError} as `Standby.start`. */
+  start(): Promise<void> {
+    return this.#standby.start();
   }
 
   /** Serves until it is stopped, not needed any more, or not what it was. */
-  async untilEnd(): Promise<EngineEnd> {
-    const rounds = setInterval(() => this.#round(), Math.min(ROUND_MS, this.#options.idleMs));
-    const end = await this.#ended;
-    clearInterval(rounds);
-    if (this.#ownsSocket()) rmSync(socketIn(this.#options.directory), { force: true });
-    this.#server.close();
+  async untilEnd(): Promise<StandbyEnd> {
+    const end = await this.#standby.untilEnd(() => {
+      if (Date.now() >= this.#nextLookMs && this.#asked > this.#askedAtLook) void this.#lookAgain();
+      return true;
+    });
     await this.#options.feed.close();
     return end;
   }
 
   stop(): void {
-    this.#end("stopped");
-  }
-
-  #round(): void {
-    if (Date.now() - this.#lastOwnMs >= this.#options.idleMs) this.#end("idle");
-    // Two that were started at the same moment: the one whose socket is gone is asked by nobody.
-    else if (!this.#ownsSocket()) this.#end("replaced");
-    else if (!this.#isCurrent()) this.#end("replaced");
-    else if (Date.now() >= this.#nextLookMs && this.#asked > this.#askedAtLook) void this.#lookAgain();
+    this.#standby.end("stopped");
   }
 
   async #lookAgain(): Promise<void> {
@@ -139,23 +92,6 @@ export class Engine {
     this.#nextLookMs = Number.POSITIVE_INFINITY;
     await this.#options.warm.lookAgain().catch(() => this.stop());
     this.#nextLookMs = Date.now() + Math.max(LOOK_AGAIN_MS, SHARE * (Date.now() - begin));
-  }
-
-  #ownsSocket(): boolean {
-    try {
-      return statSync(socketIn(this.#options.directory)).ino === this.#socketInode;
-    } catch {
-      return false;
-    }
-  }
-
-  /** Whether the begat it was started from is still there as it was. */
-  #isCurrent(): boolean {
-    try {
-      return readFileSync(this.#options.bundleFile).equals(this.#bundle);
-    } catch {
-      return false;
-    }
   }
 
   #serve(socket: Socket): void {
@@ -179,13 +115,13 @@ export class Engine {
       if (order.kind === "stop") socket.once("close", () => this.stop());
       return;
     }
-    const refusal = this.#refusal(order.ask);
+    const refusal = this.#standby.mismatch(order.ask);
     if (refusal !== undefined) {
       this.#count(refusal);
       socket.end(encodeAnswer({ kind: "declined", because: refusal }));
       return;
     }
-    this.#lastOwnMs = Date.now();
+    this.#standby.used();
     try {
       const { answer, after } = await this.#options.answer(order.ask);
       if (answer.kind === "builder") this.#handed++;
@@ -204,18 +140,6 @@ export class Engine {
     this.#asked++;
     if (declined === undefined) this.#answered++;
     else this.#declined = declined;
-  }
-
-  /** Why a command is none of this engine's. */
-  #refusal(ask: AskOrder): string | undefined {
-    if (!ask.bundle.equals(this.#bundle)) {
-      const isIdle = Date.now() - this.#lastOwnMs > OWN_WITHIN_MS;
-      if (isIdle || !this.#isCurrent()) setImmediate(() => this.#end("replaced"));
-      return "another begat";
-    }
-    if (ask.world !== this.#world) return "another root or mount namespace";
-    if (ask.uid !== process.geteuid?.() || ask.gid !== process.getegid?.()) return "another user or group";
-    return undefined;
   }
 
   #status(): EngineStatus {

@@ -1,6 +1,6 @@
-export { Builder, type BuilderEnd, type BuilderStatus, type SessionEnd } from "./builder.ts";
+export { Builder, type BuilderStatus, type SessionEnd } from "./builder.ts";
 export type { BuilderSession } from "./builder-session.ts";
-export { Engine, type EngineEnd, EngineError, type EngineStatus, NOT_A_BUILD } from "./engine.ts";
+export { Engine, type EngineStatus, NOT_A_BUILD } from "./engine.ts";
 export { type Exchange, orderEngine } from "./engine-client.ts";
 export { builderSocket, builderSockets, engineDirectory, isPrivate, socketIn } from "./engine-place.ts";
 export {
@@ -15,5 +15,5 @@ export {
 } from "./frames.ts";
 export { localFileSystems } from "./local-file-systems.ts";
 export { ownWorld } from "./own-world.ts";
-export { readStanding } from "./standing.ts";
+export { EngineError, type StandbyEnd } from "./standby.ts";
 export { type Question, type SlowCheck, WarmAnswers } from "./warm-answers.ts";

@@ -15,6 +15,9 @@ import { WatchedPlan } from "./watched-plan.ts";
 /** A name that a file was given elsewhere is a way to write to it that no watch tells of: all is looked at again. */
 const LOOK_AGAIN_MS = 60_000;
 
+/** Looks that take some milliseconds together. */
+const AT_ONCE = 512;
+
 type UpToDate = Extract<QuickAnswer, { upToDate: true }>;
 
 /** What a process keeps of a checkout in which it builds again and again, whenever it is asked to. */
@@ -22,6 +25,8 @@ export interface WarmCheckoutPorts {
   readonly feed: ChangeFeed;
   readonly directories: WatchedDirectories;
   readonly clock: Clock;
+  /** Awaited between two stretches of a long look, so that others come to their turn. */
+  readonly pause: () => Promise<void>;
 }
 
 /**
@@ -53,7 +58,9 @@ export class WarmCheckout {
   /** The watches are in place, and none was lost since. */
   #isWatched = false;
   /** Everything was looked at since the watches are in place. */
-  #isKnown = false;
+  #isSurveyed = false;
+  /** The last build came to its end, and knows of all that was told of before it. */
+  #isCurrent = false;
   #lookedMs = 0;
   /** The last build, where it left nothing undone. */
   #done: { readonly summary: BuildSummary; readonly minIsolation: IsolationLevel | undefined } | undefined;
@@ -84,14 +91,14 @@ export class WarmCheckout {
     if (suspects === undefined) warm.suspectAll();
     else warm.suspect(suspects);
     this.#done = this.#rest = undefined;
-    this.#isKnown = false;
+    this.#isCurrent = false;
     const before = warm.builds;
     // What changes from here on is told for the next one.
     this.#dirty = new Set();
     const summary = await build(options, { ...rooms, warm }, listener, signal);
     if (warm.builds === before) return summary;
     this.#found.clear();
-    this.#isKnown = this.#isWatched && warm.prepared?.loaded.plan === this.#plan?.prepared.loaded.plan;
+    this.#isCurrent = true;
     if (summary.outcome === "ok") this.#done = { summary, minIsolation: options.minIsolation };
     return summary;
   }
@@ -109,18 +116,25 @@ export class WarmCheckout {
     return checkReads(checkout, state.reads).fresh ? rest : undefined;
   }
 
-  /** After a build, when its answer is out: has watched what is not yet, and looks at what nobody has looked at since. */
-  async settle(): Promise<void> {
+  /**
+   * After a build, when its answer is out: has watched what is not yet, and looks at what nobody has looked at since.
+   *
+   * @param signal Somebody waits: what is not done stays unknown.
+   */
+  async settle(signal: AbortSignal): Promise<void> {
     const { prepared, selection } = this.#warm;
     const checkout = this.#checkout?.again();
     if (prepared === undefined || selection === undefined || checkout === undefined) return;
-    const isOther = this.#plan?.prepared.loaded.plan !== prepared.loaded.plan;
-    if (isOther || !this.#isWatched) await this.#watch(new WatchedPlan(prepared, selection, checkout), checkout);
-    else {
-      const isLongAgo = this.#ports.clock.monotonicMs() - this.#lookedMs > LOOK_AGAIN_MS;
-      this.#survey(checkout, isLongAgo ? undefined : this.#stirred);
-    }
-    this.#rest ??= this.#restOf(prepared, selection);
+    if (!this.#isOfPlan(prepared) || !this.#isWatched)
+      await this.#watch(new WatchedPlan(prepared, selection, checkout));
+    if (!this.#isWatched) return;
+    const isLongAgo = this.#ports.clock.monotonicMs() - this.#lookedMs > LOOK_AGAIN_MS;
+    this.#isSurveyed = await this.#survey(checkout, this.#isSurveyed && !isLongAgo ? this.#stirred : undefined, signal);
+    if (this.#isSurveyed) this.#rest ??= this.#restOf(prepared, selection);
+  }
+
+  #isOfPlan(prepared: Prepared | undefined): boolean {
+    return this.#plan !== undefined && this.#plan.prepared.loaded.plan === prepared?.loaded.plan;
   }
 
   /** Of another question nothing is known. */
@@ -134,14 +148,15 @@ export class WarmCheckout {
     this.#question = question;
     this.#warm = new WarmBuild();
     this.#plan = this.#done = this.#rest = undefined;
-    this.#isWatched = this.#isKnown = false;
+    this.#isWatched = this.#isSurveyed = this.#isCurrent = false;
   }
 
   /** Paths that are not as the last build knew them; `undefined`: any may be. */
   async #suspects(checkout: Checkout): Promise<ReadonlySet<number> | undefined> {
     await this.#takeChanges();
     const plan = this.#plan;
-    if (plan === undefined || !this.#isKnown || !this.#stand()) return undefined;
+    const isKnown = this.#isWatched && this.#isSurveyed && this.#isCurrent && this.#isOfPlan(this.#warm.prepared);
+    if (plan === undefined || !isKnown || !this.#stand()) return undefined;
     const places = new Set(this.#unwatched);
     for (const number of this.#dirty) {
       const place = this.#places.get(number);
@@ -161,15 +176,15 @@ export class WarmCheckout {
         directory.path === this.#root || told.has(directory.path.slice(0, directory.path.lastIndexOf("/")));
       if (!isSuspect || directories.stands(directory)) continue;
       directories.forget(directory.path);
-      this.#isWatched = this.#isKnown = false;
+      this.#isWatched = false;
       return false;
     }
     return true;
   }
 
-  async #watch(plan: WatchedPlan, checkout: Checkout): Promise<void> {
+  async #watch(plan: WatchedPlan): Promise<void> {
     const { directories } = this.#ports;
-    this.#isWatched = this.#isKnown = false;
+    this.#isWatched = this.#isSurveyed = false;
     this.#plan = plan;
     const all = plan.directories.map((path) => (path === "" ? this.#root : `${this.#root}/${path}`));
     const { paths } = directories.watchable(this.#root, all);
@@ -193,21 +208,24 @@ export class WarmCheckout {
     this.#dirty = new Set();
     this.#always.clear();
     this.#found.clear();
-    this.#survey(checkout, undefined);
-    this.#isKnown = this.#isWatched;
   }
 
-  /** @param some Absent: all. */
-  #survey(checkout: Checkout, some: Iterable<number> | undefined): void {
+  /** @param some Absent: all. @returns Whether it came to its end. */
+  async #survey(checkout: Checkout, some: Iterable<number> | undefined, signal: AbortSignal): Promise<boolean> {
     const plan = this.#plan;
-    if (plan === undefined) return;
-    const paths = some ?? plan.paths;
-    for (const path of paths) this.#always.delete(path);
-    const { different, always } = plan.survey(checkout, paths);
-    for (const path of different) this.#found.add(path);
-    for (const path of always) this.#always.add(path);
+    const paths = Uint32Array.from(some ?? plan?.paths ?? []);
+    for (let at = 0; at < paths.length; at += AT_ONCE) {
+      if (at > 0) await this.#ports.pause();
+      if (signal.aborted || plan === undefined || plan !== this.#plan) return false;
+      const stretch = paths.subarray(at, at + AT_ONCE);
+      for (const path of stretch) this.#always.delete(path);
+      const { different, always } = plan.survey(checkout, stretch);
+      for (const path of different) this.#found.add(path);
+      for (const path of always) this.#always.add(path);
+    }
     this.#stirred = [];
     if (some === undefined) this.#lookedMs = this.#ports.clock.monotonicMs();
+    return true;
   }
 
   async #takeChanges(): Promise<ReadonlySet<number>> {
@@ -217,7 +235,7 @@ export class WarmCheckout {
     for (const number of lost) directories.lost(number);
     for (const number of changed) this.#dirty.add(number);
     const ours = new Set(this.#watched.map(({ number }) => number));
-    if (doubt !== undefined || lost.some((number) => ours.has(number))) this.#isWatched = this.#isKnown = false;
+    if (doubt !== undefined || lost.some((number) => ours.has(number))) this.#isWatched = false;
     return new Set([...changed, ...lost]);
   }
 

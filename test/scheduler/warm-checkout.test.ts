@@ -18,6 +18,8 @@ class Told {
   readonly feed = new ManualChangeFeed();
   readonly world: MemoryBuilds;
   readonly warm: WarmCheckout;
+  /** Nothing is looked at after builds: the next one is asked for at once. */
+  isHasty = false;
   isLocal: (path: string) => boolean = () => true;
 
   constructor() {
@@ -43,7 +45,7 @@ class Told {
     this.#tellOf("link", (_existing, path) => [path]);
     this.#tellOf("rename", (from, to) => [from, to]);
     const directories = new WatchedDirectories(this.feed, fs, (path) => this.isLocal(path));
-    this.warm = new WarmCheckout("/checkout", { feed: this.feed, directories, clock });
+    this.warm = new WarmCheckout("/checkout", { feed: this.feed, directories, clock, pause: async () => {} });
     this.world.write("begatfile", BEGATFILE);
     this.world.write("src/a", "alpha ");
     this.world.write("src/b", "beta ");
@@ -78,7 +80,9 @@ class Told {
   }
 
   async build() {
-    const built = await this.world.warmBuild(this.warm);
+    const settling = new AbortController();
+    if (this.isHasty) settling.abort();
+    const built = await this.world.warmBuild(this.warm, {}, settling.signal);
     const expected = this.expected();
     expect(built.summary.outcome === "ok").toBe(expected !== undefined);
     for (const [path, text] of Object.entries(expected ?? {}))
@@ -190,6 +194,8 @@ describe("whatever happens between builds", () => {
       .map((path): Step => [`spoil ${path}`, ({ world }) => world.write(path, "?")]),
     fc.constantFrom<Step>(
       ["another process builds", ({ world }) => world.build()],
+      ["from now on there is no time after a build", (one) => (one.isHasty = true)],
+      ["from now on there is", (one) => (one.isHasty = false)],
       ["the feed overflows", ({ feed }) => feed.doubt("overflow")],
       ["time passes", ({ world }) => world.clock.advance(70_000)],
       [

@@ -137,19 +137,23 @@ export class MemoryBuilds {
   }
 
   /** A build of a process that has built before, or its word that there is nothing to do. */
-  async warmBuild(warm: WarmCheckout, given: Partial<BuildOptions> = {}): Promise<MemoryBuilt & { isQuick: boolean }> {
+  async warmBuild(
+    warm: WarmCheckout,
+    given: Partial<BuildOptions> = {},
+    settling: AbortSignal = new AbortController().signal,
+  ): Promise<MemoryBuilt & { isQuick: boolean }> {
     const executor = this.#executor(OPTIONS.jobs);
     const rooms = this.#rooms(executor);
     const options = { ...OPTIONS, ...given };
     const rest = await warm.nothingToDo(options, rooms.checkout);
     if (rest?.upToDate) {
-      await warm.settle();
+      await warm.settle(settling);
       return { summary: QUICK, events: [], executed: [], isQuick: true };
     }
     const events: BuildEvent[] = [];
     const listener = (event: BuildEvent) => void events.push(event);
     const summary = await warm.build(options, rooms, listener, new AbortController().signal);
-    await warm.settle();
+    await warm.settle(settling);
     return { summary, events, executed: executor.executed.map(({ label }) => label), isQuick: false };
   }
 

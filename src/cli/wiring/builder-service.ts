@@ -1,5 +1,5 @@
 import { codeOf } from "../../base/index.ts";
-import { Builder, type BuilderEnd, localFileSystems } from "../../engine/index.ts";
+import { Builder, localFileSystems, type StandbyEnd } from "../../engine/index.ts";
 import { NativeChangeFeed } from "../../platform/index.ts";
 import { Checkout, type Plan, type Selection, WarmCheckout, WatchedDirectories } from "../../scheduler/index.ts";
 import { bundleFile, changeFeedProgram } from "../engine/bundle-file.ts";
@@ -21,13 +21,13 @@ export async function builderServe(
   directory: string,
   idleMs: number,
   signal: AbortSignal,
-): Promise<BuilderEnd> {
+): Promise<StandbyEnd> {
   const workspace = machine.workspace(directory, []);
   const { root } = workspace;
   const bench = new Workbench(workspace);
   const feed = await NativeChangeFeed.start(changeFeedProgram());
   const directories = new WatchedDirectories(feed, machine.fs, localFileSystems());
-  const warm = new WarmCheckout(root, { feed, directories, clock: machine.clock });
+  const warm = new WarmCheckout(root, { feed, directories, clock: machine.clock, pause });
   const builder = new Builder({
     directory: enginePlace(machine),
     bundleFile: bundleFile(),
@@ -36,7 +36,7 @@ export async function builderServe(
     idleMs,
     env: { ...process.env },
     run: (session) => runFor(session, machine.host, (host) => servicesFor(host, root, warm, bench)),
-    after: () => warm.settle(),
+    after: (signal) => warm.settle(signal),
   });
   try {
     await builder.start().catch((error: unknown) => {
@@ -84,3 +84,5 @@ function refuseTerminal(plan: Plan, { needed }: Selection): void {
   for (let chore = 0; chore < plan.choreCount; chore++)
     if (needed[chore] && plan.has(chore, "interactive")) throw new Declined("a recipe that wants the terminal");
 }
+
+const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -5,12 +5,12 @@ import {
   type BuilderStatus,
   builderSockets,
   Engine,
-  type EngineEnd,
   EngineError,
   type EngineStatus,
   engineDirectory,
   localFileSystems,
   orderEngine,
+  type StandbyEnd,
   socketIn,
   WarmAnswers,
 } from "../../engine/index.ts";
@@ -101,7 +101,7 @@ export async function daemonStop(
 }
 
 /** Serves in this process until it is told to stop, or has been idle for so long. */
-export async function daemonServe(machine: Machine, idleMs: number, signal: AbortSignal): Promise<EngineEnd> {
+export async function daemonServe(machine: Machine, idleMs: number, signal: AbortSignal): Promise<StandbyEnd> {
   const directory = enginePlace(machine);
   try {
     const feed = await NativeChangeFeed.start(changeFeedProgram());
