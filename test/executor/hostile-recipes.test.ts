@@ -111,9 +111,11 @@ const CASES: readonly Case[] = [
   ["more processes than allowed", "f() { f & f & wait; }; f", [], "resource", /^processes: /],
 ];
 
-const LIMITS = { outputBytes: 1024 ** 3, outputFiles: 1000, treeDepth: 50, processes: 100 };
+/** So few processes that what forks without end soon finds all of them taken. */
+const LIMITS = { outputBytes: 1024 ** 3, outputFiles: 1000, treeDepth: 50, processes: 32 };
 
-for (const real of realExecutors({ limits: LIMITS })) {
+const executors = realExecutors({ limits: LIMITS });
+for (const real of executors) {
   describe(`${real.name} with hostile recipes`, () => {
     let under: ExecutorUnderTest;
     beforeAll(() => {
@@ -141,12 +143,16 @@ for (const real of realExecutors({ limits: LIMITS })) {
       });
     });
 
-    test("1 GB of output takes neither memory nor long", async () => {
+    // All of it once; what keeps a quarter of it in memory is found out as well.
+    const outputMb = real === executors.at(-1) ? 1000 : 250;
+    test(`${outputMb} MB of output take neither memory nor long`, async () => {
       const before = process.memoryUsage.rss();
-      const result = await run("head -c 1000000000 /dev/zero | tr '\\0' x; echo end >&2");
-      expect(result).toMatchObject({ verdict: "ok", stdoutBytes: 1_000_000_000, stderrBytes: 4 });
+      const result = await run(`head -c ${outputMb}000000 /dev/zero; echo end >&2`);
+      expect(result).toMatchObject({ verdict: "ok", stdoutBytes: outputMb * 1e6, stderrBytes: 4 });
       expect(result.stdout.length).toBeLessThan(1_100_000);
-      expect(result.stdout.toString("latin1", 500_000, 540_000)).toContain("[998951424 bytes left out]");
+      expect(result.stdout.toString("latin1", 500_000, 540_000)).toContain(
+        `[${outputMb * 1e6 - 2 ** 20} bytes left out]`,
+      );
       expect(process.memoryUsage.rss() - before).toBeLessThan(150 * 1024 ** 2);
     }, 150_000);
 
