@@ -167,7 +167,6 @@ const MEMBERS: { readonly [kind in Kind]: readonly [required: Members, optional?
     },
   ],
   recovery: [{ ...frame, size: count, reason: text }],
-  "checkpoint.seen": [{ ...frame, of: object({ log: text, size: count, root: digest }) }, { note: text }],
   rekor: [{ entry: rekorEntry }],
 };
 

@@ -1,5 +1,5 @@
 import type { IsolationLevel, Sha256 } from "../base/index.ts";
-import type { CheckpointSeenBody, ControlBody, RecoveryBody } from "./control/control-record.ts";
+import type { ControlBody, RecoveryBody } from "./control/control-record.ts";
 import type { RekorBody } from "./rekor-body.ts";
 
 /**
@@ -18,7 +18,6 @@ export type RecordBody =
   | ChallengeBody
   | ControlBody
   | RecoveryBody
-  | CheckpointSeenBody
   | RekorBody;
 
 export interface PublicKeyEntry {

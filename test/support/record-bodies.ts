@@ -91,6 +91,5 @@ export function controlRecords(): readonly RecordBody[] {
       ...authority,
     },
     { kind: "recovery", size: 7, reason: "a torn record" },
-    { kind: "checkpoint.seen", of: { log: "elsewhere", size: 9, root: digest }, note: "n" },
   ];
 }

@@ -41,11 +41,6 @@ export function controlLine(record: LedgerRecord): { subject: string; detail: st
       };
     case "recovery":
       return { subject: `${record.size} records kept`, detail: record.reason };
-    case "checkpoint.seen":
-      return {
-        subject: record.of.log,
-        detail: `seen with ${record.of.size} records, root ${record.of.root.slice(0, SHORT)}`,
-      };
     case "rekor":
       return { subject: "attestation", detail: `${record.entry.kind} entry for verifiers of others` };
     default:

@@ -107,14 +107,6 @@ export interface RecoveryBody {
   readonly reason: string;
 }
 
-/** Another ledger's checkpoint as it was seen: its memory outside of itself. */
-export interface CheckpointSeenBody {
-  readonly kind: "checkpoint.seen";
-  readonly of: { readonly log: string; readonly size: number; readonly root: Sha256 };
-  /** The whole signed note, where it was kept. */
-  readonly note?: string;
-}
-
 const CONTROL_KINDS: ReadonlySet<string> = new Set<ControlBody["kind"]>([
   "key.endorse",
   "key.rotate",

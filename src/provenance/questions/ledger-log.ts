@@ -82,8 +82,6 @@ function speaksOf(record: LedgerRecord, about: string): boolean {
       return fits(record.target.is ?? "", record.target.is ?? "") || fits("", record.by);
     case "property":
       return record.subject === about || record.name === about || fits("", record.evidence ?? "");
-    case "checkpoint.seen":
-      return record.of.log === about || fits("", record.of.root);
     case "release":
     case "restore":
     case "recovery":
