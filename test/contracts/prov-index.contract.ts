@@ -5,6 +5,8 @@ import {
   closureOf,
   endorsedKeys,
   type History,
+  type Hit,
+  hitsManifest,
   type Ledger,
   leafHash,
   type ProvIndex,
@@ -75,6 +77,7 @@ export function provIndexContract(
     let history: History;
     let made: readonly Made[];
     let attested: { readonly statement: Sha256; readonly seq: number };
+    let kept: readonly number[];
     beforeAll(async () => {
       const places = await make();
       ledger = places.ledger;
@@ -82,6 +85,22 @@ export function provIndexContract(
       const { stmt, sig } = ledger.record(made[5]!.seq) as { stmt: Sha256; sig: string } & object;
       const [leaf] = await ledger.append([{ body: rekorDsse(stmt, sig, places.signer.entry.pub), manifests: [] }]);
       attested = { statement: stmt, seq: leaf!.seq };
+      const hit = (at: number, asked?: string): Hit => ({
+        action: made[at]!.action,
+        seq: made[at]!.seq,
+        ...(asked === undefined ? {} : { for: sha256(asked) }),
+      });
+      kept = [];
+      for (const hits of [
+        [hit(7, "changed"), hit(8)],
+        [hit(7), hit(8)],
+        [hit(7, "again"), hit(9, "too")],
+      ]) {
+        const { n, manifest } = hitsManifest(hits);
+        const body = { kind: "hits", build: "b", n, root: manifest.hash } as const;
+        const [added] = await ledger.append([{ body, manifests: [manifest] }]);
+        kept = [added!.seq, ...kept];
+      }
       index = await places.indexed();
       history = { ledger, index, keys: endorsedKeys(ledger), lister: listAction };
     });
@@ -122,6 +141,14 @@ export function provIndexContract(
       expect(index.attestationsOf(sha256("no statement"))).toEqual([]);
       const [row] = [...ledger.read(attested.seq, attested.seq + 1)];
       expect(row?.leaf).toBe(leafHash(row!.bytes));
+    });
+
+    test("knows which hits took a result for another action, newest first, and none at or after a size", () => {
+      const [last, , first] = kept;
+      expect(index.keptBy(made[7]!.seq)).toEqual([last, first]);
+      expect(index.keptBy(made[7]!.seq, last)).toEqual([first]);
+      expect(index.keptBy(made[8]!.seq)).toEqual([]);
+      expect(index.keptBy(made[9]!.seq)).toEqual([last]);
     });
 
     test("covers the ledger to its end", () => {

@@ -115,7 +115,7 @@ export async function why(machine: Machine, options: WorkspaceOptions, about: st
     reason: whyText(reason),
     previous: previous && { seq: previous.seq, leaf: previous.leaf, startedAt: iso(previous.record.t0) },
     changes: changeViews(changes),
-    kept: keptResult(history.ledger, execution),
+    kept: keptResult(history, execution),
     now: undefined,
   }));
 }

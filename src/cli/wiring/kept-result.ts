@@ -1,33 +1,30 @@
 import { isOwnFile, readAction } from "../../executor/index.ts";
-import type { SqliteLedger } from "../../provenance/index.ts";
-import { type Evidence, parseHits } from "../../provenance/index.ts";
+import { type Evidence, type Ledger, type ProvIndex, parseHits } from "../../provenance/index.ts";
 import type { WhyView } from "../services.ts";
-
-const CHUNK = 1_000;
 
 /**
  * For which other inputs a result was last used, its execution not having read what is different about them: by the
  * newest `hits` that says so.
  */
-export function keptResult(ledger: SqliteLedger, { seq, record }: Evidence): WhyView["kept"] {
+export function keptResult(
+  { ledger, index }: { readonly ledger: Ledger; readonly index: Pick<ProvIndex, "keptBy"> },
+  { seq, record }: Evidence,
+): WhyView["kept"] {
   if (record.kind !== "exec" || record.used === undefined) return undefined;
-  for (let to = ledger.size(); to > seq + 1; to -= CHUNK) {
-    const rows = [...ledger.read(Math.max(seq + 1, to - CHUNK), to)].reverse();
-    for (const row of rows) {
-      const hits = row.bytes.includes('"kind":"hits"') ? ledger.record(row.seq) : undefined;
-      const list = hits?.kind === "hits" ? ledger.manifest(hits.root) : undefined;
-      const hit = list && parseHits(list)?.find((candidate) => candidate.seq === seq && candidate.for !== undefined);
-      if (hit?.for === undefined || hits === undefined || !("build" in hits)) continue;
-      const now = readAction(hit.for, (hash) => ledger.manifest(hash));
-      const before = readAction(record.action, (hash) => ledger.manifest(hash));
-      const digests = new Map(before?.inputs.map(({ path, digest }) => [path, digest]));
-      const changes = (now?.inputs ?? []).flatMap(({ path, digest }) => {
-        const from = digests.get(path);
-        if (from === undefined || from === digest || isOwnFile(path)) return [];
-        return [{ field: "input" as const, name: path, from, to: digest as string }];
-      });
-      return { record: row.seq, build: hits.build, at: hits.time, changes };
-    }
+  for (const at of index.keptBy(seq)) {
+    const hits = ledger.record(at);
+    const list = hits?.kind === "hits" ? ledger.manifest(hits.root) : undefined;
+    const hit = list && parseHits(list)?.find((candidate) => candidate.seq === seq && candidate.for !== undefined);
+    if (hit?.for === undefined || hits?.kind !== "hits") continue;
+    const now = readAction(hit.for, (hash) => ledger.manifest(hash));
+    const before = readAction(record.action, (hash) => ledger.manifest(hash));
+    const digests = new Map(before?.inputs.map(({ path, digest }) => [path, digest]));
+    const changes = (now?.inputs ?? []).flatMap(({ path, digest }) => {
+      const from = digests.get(path);
+      if (from === undefined || from === digest || isOwnFile(path)) return [];
+      return [{ field: "input" as const, name: path, from, to: digest as string }];
+    });
+    return { record: at, build: hits.build, at: hits.time, changes };
   }
   return undefined;
 }

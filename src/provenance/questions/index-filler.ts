@@ -103,9 +103,10 @@ export class IndexFiller {
     return list.flatMap(({ d, p }) => (typeof d === "string" && typeof p === "string" ? [d, p] : []));
   }
 
-  #list(root: unknown): readonly { readonly [member: string]: unknown }[] {
+  /** @param member What the list must have somewhere to be worth parsing. */
+  #list(root: unknown, member = ""): readonly { readonly [member: string]: unknown }[] {
     const bytes = typeof root === "string" ? this.#source.manifest(root as Sha256) : undefined;
-    const list = bytes && tryParse(bytes);
+    const list = bytes?.includes(member) ? tryParse(bytes) : undefined;
     return Array.isArray(list) ? list : [];
   }
 
@@ -115,6 +116,12 @@ export class IndexFiller {
     switch (record?.kind) {
       case "challenge":
         if (Number.isSafeInteger(record.of)) this.#pairs.challenged.add(record.of as number, seq);
+        return;
+      case "hits":
+        // Most have thousands of members, and none of these.
+        for (const { f, s } of this.#list(record.root, '"f":')) {
+          if (typeof f === "string" && Number.isSafeInteger(s)) this.#pairs.kept.add(s as number, seq);
+        }
         return;
       case "build.begin":
       case "build.end":

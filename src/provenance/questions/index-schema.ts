@@ -1,5 +1,5 @@
 /** Raised with each change of a table; a file of another version is made anew, never migrated. */
-export const PROV_INDEX_VERSION = 3;
+export const PROV_INDEX_VERSION = 4;
 
 /** "BGPV" */
 export const PROV_APPLICATION_ID = 0x42475056;
@@ -21,6 +21,8 @@ export const PAIR_TABLES = [
   { name: "challenged", from: "travail", to: "seq" },
   /** Rekor leaves that attest a statement. */
   { name: "attested", from: "statement", to: "seq" },
+  /** Hits that took a travail's result for another action. */
+  { name: "kept", from: "travail", to: "seq" },
 ] as const;
 
 /**

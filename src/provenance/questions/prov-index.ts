@@ -31,6 +31,8 @@ export interface ProvIndex {
   challengesOf(seq: number, before?: number): readonly number[];
   /** Rekor leaves that attest a statement, oldest first. */
   attestationsOf(statement: Sha256, before?: number): readonly number[];
+  /** Records of hits that took the result of a travail for another action, newest first. */
+  keptBy(seq: number, before?: number): readonly number[];
   /** Where a build begins and ends. */
   build(name: string): { readonly begin: number; readonly end: number | undefined } | undefined;
   /** Executions, failures left out; and those of them that were shown all they could see. */

@@ -108,6 +108,10 @@ export class SqliteProvIndex implements ProvIndex {
     return this.#all(sql, keyOf(statement), before);
   }
 
+  keptBy(seq: number, before = this.size): readonly number[] {
+    return this.#all("SELECT seq FROM kept WHERE travail = ? AND seq < ? ORDER BY seq DESC", seq, before);
+  }
+
   build(name: string): { readonly begin: number; readonly end: number | undefined } | undefined {
     const [begin] = this.#all("SELECT seq FROM build WHERE name = ? AND ended = 0 ORDER BY seq", name);
     const [end] = this.#all("SELECT seq FROM build WHERE name = ? AND ended = 1 ORDER BY seq", name);
