@@ -9,7 +9,7 @@ import {
 } from "./execution-signing.ts";
 import type { Ledger } from "./ledger.ts";
 import type { ExecBody, LedgerRecord, RecordFrame } from "./record.ts";
-import type { InputLister } from "./statement.ts";
+import type { ActionListing, InputLister } from "./statement.ts";
 
 /** What must hold before an earlier execution is used instead of a new one. */
 export interface TrustPolicy {
@@ -26,17 +26,30 @@ export type Distrust =
   /** The index points at nothing, at another action, or at what is no execution. */
   "not-in-ledger" | "tampered" | "not-cacheable" | "level-too-low" | "quarantined" | "too-few-agree" | SignatureProblem;
 
+/** What the index answered; with the record where it was just read. */
+export interface Candidate {
+  readonly seq: number;
+  readonly record?: LedgerRecord;
+}
+
 export type TrustVerdict =
-  | { readonly trusted: true; readonly record: ExecBody & RecordFrame }
+  | { readonly trusted: true; readonly record: ExecBody & RecordFrame; readonly listing: ActionListing }
   | { readonly trusted: false; readonly reason: Distrust; readonly because: string };
 
-const refuse = (reason: Distrust, because: string): TrustVerdict => ({ trusted: false, reason, because });
+type Refusal = Extract<TrustVerdict, { trusted: false }>;
+
+const refuse = (reason: Distrust, because: string): Refusal => ({ trusted: false, reason, because });
 
 /** Everything but the signature: cheap, and enough to refuse. */
-function candidate(found: { readonly seq: number }, action: Sha256, ledger: Ledger, policy: TrustPolicy): TrustVerdict {
+function candidate(
+  found: Candidate,
+  action: Sha256,
+  ledger: Ledger,
+  policy: TrustPolicy,
+): { readonly trusted: true; readonly record: ExecBody & RecordFrame } | Refusal {
   let record: LedgerRecord | undefined;
   try {
-    record = ledger.record(found.seq);
+    record = found.record?.seq === found.seq ? found.record : ledger.record(found.seq);
   } catch (error) {
     return refuse("tampered", (error as Error).message);
   }
@@ -77,8 +90,8 @@ function isLinked(seq: number, ledger: Ledger): boolean {
 
 const REKOR_START = Buffer.from('{"apiVersion":');
 
-const conclude = (verdict: TrustVerdict, signature: SignatureVerdict): TrustVerdict =>
-  signature.ok ? verdict : refuse(signature.reason, signature.because);
+const conclude = (record: ExecBody & RecordFrame, signature: SignatureVerdict): TrustVerdict =>
+  signature.ok ? { trusted: true, record, listing: signature.listing } : refuse(signature.reason, signature.because);
 
 /**
  * The travail a cache hit rests on: read from the ledger, its leaf hash, action, level and signature checked. What it says
@@ -86,20 +99,15 @@ const conclude = (verdict: TrustVerdict, signature: SignatureVerdict): TrustVerd
  *
  * @param found What the index answered for `action`.
  */
-export function trustedExecution(
-  found: { readonly seq: number },
-  action: Sha256,
-  ledger: Ledger,
-  policy: TrustPolicy,
-): TrustVerdict {
+export function trustedExecution(found: Candidate, action: Sha256, ledger: Ledger, policy: TrustPolicy): TrustVerdict {
   const verdict = candidate(found, action, ledger, policy);
   if (!verdict.trusted) return verdict;
-  return conclude(verdict, verifyExecution(verdict.record, policy.keys, ledger, policy.lister));
+  return conclude(verdict.record, verifyExecution(verdict.record, policy.keys, ledger, policy.lister));
 }
 
 /** `trustedExecution` with the signature checked off the main thread: for many hits at once. */
 export async function proveTrusted(
-  found: { readonly seq: number },
+  found: Candidate,
   action: Sha256,
   ledger: Ledger,
   policy: TrustPolicy,
@@ -107,7 +115,7 @@ export async function proveTrusted(
   const verdict = candidate(found, action, ledger, policy);
   if (!verdict.trusted) return verdict;
   return conclude(
-    verdict,
+    verdict.record,
     await proveSignature(verdict.record, policy.keys, (hash) => ledger.manifest(hash), policy.lister),
   );
 }

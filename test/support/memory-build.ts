@@ -200,7 +200,8 @@ export class MemoryBuilds {
           rnode: "frodo",
           trust: (candidate, action, minimumLevel) => {
             const verdict = trustedExecution(candidate, action, ledger, { minimumLevel, keys, lister: memoryLister });
-            if (verdict.trusted) return { trusted: true, execution: indexedExecution(verdict.record) };
+            if (verdict.trusted)
+              return { trusted: true, execution: indexedExecution(verdict.record), listing: verdict.listing };
             return { trusted: false, because: verdict.because };
           },
           catchUp: () => void catchUpIndex(ledger, index),

@@ -76,7 +76,8 @@ export function trustIn(ledger: Ledger, index: Pick<ActionIndex, "find" | "produ
   return (candidate, action, minimum) => {
     const policy = { minimumLevel: minimum, keys, lister, taint, agreement };
     const verdict = trustedExecution(candidate, action, ledger, policy);
-    if (verdict.trusted) return { trusted: true, execution: indexedExecution(verdict.record) };
+    if (verdict.trusted)
+      return { trusted: true, execution: indexedExecution(verdict.record), listing: verdict.listing };
     return { trusted: false, quarantined: verdict.reason === "quarantined", because: verdict.because };
   };
 }

@@ -1,9 +1,8 @@
 import type { IsolationLevel, Sha256 } from "../../base/index.ts";
 import type { IndexedExecution } from "../../cache/index.ts";
 import { type DescribedAction, isOwnFile, pruneAction } from "../../executor/index.ts";
-import { usedBy } from "../../provenance/index.ts";
+import { type ActionListing, usedBy } from "../../provenance/index.ts";
 import type { Decision } from "../events.ts";
-import { readActionIfPossible } from "../explain-decision.ts";
 import type { Plan } from "../plan.ts";
 import type { Records } from "../rooms.ts";
 import type { CheckoutState } from "../state.ts";
@@ -38,15 +37,21 @@ export function prunedResult(
   if (first > 0) candidates.unshift(...candidates.splice(first, 1));
   const blobs = new Map<Sha256, Uint8Array>(described.manifests.map(({ hash, bytes }) => [hash, bytes]));
   const asked = described.request.actionDigest.hash;
+  // By the list of what was used, which hardly ever differs between executions of one chore.
+  const keys = new Map<Sha256, Sha256 | undefined>();
   for (const candidate of candidates) {
     const record = ledger.record(candidate.seq);
-    const used = record && usedBy(record, ledger);
-    if (record?.kind !== "exec" || used === undefined) continue;
-    if (pruneAction(asked, used, (hash) => blobs.get(hash)) !== record.used?.key) continue;
-    const verdict = trust(candidate, record.action, minimum);
+    if (record?.kind !== "exec" || record.used === undefined) continue;
+    const { root, key } = record.used;
+    if (!keys.has(root)) {
+      const used = usedBy(record, ledger);
+      keys.set(root, used && pruneAction(asked, used, (hash) => blobs.get(hash)));
+    }
+    if (keys.get(root) !== key) continue;
+    const verdict = trust({ seq: candidate.seq, record }, record.action, minimum);
     if (!verdict.trusted) continue;
-    const { execution } = verdict;
-    const change = firstChange(record.action, described, (hash) => ledger.manifest(hash));
+    const { execution, listing } = verdict;
+    const change = firstChange(listing, described);
     if (change === undefined) continue;
     return { execution, decision: { reason: "unused input changed", ...change, seq: execution.seq } };
   }
@@ -55,11 +60,10 @@ export function prunedResult(
 
 /** The first input whose content is another one now. */
 function firstChange(
-  before: Sha256,
+  before: Pick<ActionListing, "inputs">,
   { listing }: DescribedAction,
-  manifest: (hash: Sha256) => Uint8Array | undefined,
 ): { readonly input: string; readonly from: string; readonly to: string } | undefined {
-  const earlier = new Map(readActionIfPossible(before, manifest)?.inputs.map(({ path, digest }) => [path, digest]));
+  const earlier = new Map(before.inputs.map(({ path, digest }) => [path, digest]));
   for (const { path, digest } of listing.inputs) {
     const from = earlier.get(path);
     if (from !== undefined && from !== digest && !isOwnFile(path)) return { input: path, from, to: digest };
