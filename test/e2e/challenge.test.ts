@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BuildEvent } from "../../src/scheduler/index.ts";
-import { BegatHome, verdicts, type Workspace } from "../support/begat.ts";
+import { BegatHome, type Workspace } from "../support/begat.ts";
+import { verdicts } from "../support/verdicts.ts";
 
 let home: BegatHome;
 let workspace: Workspace;

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BuildEvent } from "../../src/scheduler/index.ts";
-import { BegatHome, type Built, verdicts, type Workspace } from "../support/begat.ts";
+import { BegatHome, type Built, type Workspace } from "../support/begat.ts";
+import { verdicts } from "../support/verdicts.ts";
 
 let home: BegatHome;
 let workspace: Workspace;

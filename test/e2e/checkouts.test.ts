@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { BegatHome, verdicts, type Workspace } from "../support/begat.ts";
+import { BegatHome, type Workspace } from "../support/begat.ts";
 import { Fifo } from "../support/fifo.ts";
+import { verdicts } from "../support/verdicts.ts";
 
 let home: BegatHome;
 let checkout: Workspace;

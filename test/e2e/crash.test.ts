@@ -2,8 +2,9 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { BegatHome, type RunningBuild, verdicts, type Workspace } from "../support/begat.ts";
+import { BegatHome, type RunningBuild, type Workspace } from "../support/begat.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
+import { verdicts } from "../support/verdicts.ts";
 
 /** How often a build is killed; two builds at a time, in two checkouts that share their stores. */
 const KILLS = Number(process.env.BEGAT_CRASHES ?? 100);

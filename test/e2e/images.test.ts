@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ImageView } from "../../src/cli/image-services.ts";
 import type { BuildEvent } from "../../src/scheduler/index.ts";
-import { BegatHome, type Built, verdicts, type Workspace } from "../support/begat.ts";
+import { BegatHome, type Built, type Workspace } from "../support/begat.ts";
 import { dockerdProblem, type RunningDockerd, startDockerd } from "../support/dockerd.ts";
+import { verdicts } from "../support/verdicts.ts";
 
 // Real packages through the machine's own apt, in one home for all tests: what was fetched once is there for the rest.
 

@@ -13,7 +13,8 @@ import {
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { preAuthenticationEncoding } from "../../src/provenance/index.ts";
-import { BegatHome, begatProgram, verdicts } from "../support/begat.ts";
+import { BegatHome, begatProgram } from "../support/begat.ts";
+import { verdicts } from "../support/verdicts.ts";
 
 const home = new BegatHome();
 const stranger = new BegatHome();

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sha256 } from "../../src/base/index.ts";
-import { BegatHome, type Built, verdicts, type Workspace } from "../support/begat.ts";
+import { BegatHome, type Built, type Workspace } from "../support/begat.ts";
 import { FulcrumProcess, freePort } from "../support/fulcrum-process.ts";
+import { verdicts } from "../support/verdicts.ts";
 
 // One leader, which executes too, and clients that have joined its farm. The last test takes it away.
 let farmHome: BegatHome;

@@ -342,12 +342,3 @@ export class Workspace {
     return new RunningBuild(this.#spawn(["build", "--json", ...args], options));
   }
 }
-
-/** Exit codes of what must hold after anything that happens to a build. */
-export async function verdicts(workspace: Workspace): Promise<{ ledger: number | null; cache: number | null }> {
-  const [ledger, cache] = await Promise.all([
-    workspace.begat(["ledger", "verify"]),
-    workspace.begat(["cache", "verify"]),
-  ]);
-  return { ledger: ledger.status, cache: cache.status };
-}

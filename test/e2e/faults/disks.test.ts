@@ -1,8 +1,9 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { BegatHome, type Built, verdicts, type Workspace } from "../../support/begat.ts";
+import { BegatHome, type Built, type Workspace } from "../../support/begat.ts";
 import { MAY_MOUNT, SmallDisk } from "../../support/small-disk.ts";
+import { verdicts } from "../../support/verdicts.ts";
 
 let home: BegatHome;
 let checkout: Workspace;

@@ -2,7 +2,8 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { BegatHome, type Built, begatProgram, verdicts, type Workspace } from "../../support/begat.ts";
+import { BegatHome, type Built, begatProgram, type Workspace } from "../../support/begat.ts";
+import { verdicts } from "../../support/verdicts.ts";
 
 let home: BegatHome;
 let checkout: Workspace;

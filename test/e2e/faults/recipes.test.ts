@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { BegatHome, verdicts, type Workspace } from "../../support/begat.ts";
+import { BegatHome, type Workspace } from "../../support/begat.ts";
+import { verdicts } from "../../support/verdicts.ts";
 
 let home: BegatHome;
 let checkout: Workspace;
@@ -45,7 +46,7 @@ run loud()
     expect(finished?.stdout.endsWith("xxx\nlast\n")).toBe(true);
     expect(finished?.stdout.length).toBeLessThan(2 ** 20);
     expect(await verdicts(checkout)).toEqual({ ledger: 0, cache: 0 });
-  });
+  }, 120_000);
 
   test("a chore that reads standard input finds its end", async () => {
     checkout.begatfile("dictum read_it { out [ o ] exec [[[ cat > o; echo done >> o ]]] }\nrun read_it()\n");

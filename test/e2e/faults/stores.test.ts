@@ -12,7 +12,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { BegatHome, verdicts, type Workspace } from "../../support/begat.ts";
+import { BegatHome, type Workspace } from "../../support/begat.ts";
+import { verdicts } from "../../support/verdicts.ts";
 
 const GRAPH = `
 dictum make { in [ a ] out [ m ] exec [[[ { echo made; cat a; } > m ]]] }
