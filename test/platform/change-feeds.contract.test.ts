@@ -101,16 +101,26 @@ describe.skipIf(program === undefined)(`begat-change-feed${WITHOUT_COMPILER}`, (
     const many = Array.from({ length: 200 }, (_, i) => `${scratch.path}/many/${i}`);
     for (const path of many) mkdirSync(path, { recursive: true });
     await feed.watch(many);
-    process.kill(feed.pid, "SIGSTOP");
-    const limit = 16384 + 1000;
-    for (let i = 0; i < limit; i += 2) {
-      const path = `${many[i % many.length]}/${i % 7}`;
-      writeFileSync(path, "");
-      rmSync(path);
-    }
-    process.kill(feed.pid, "SIGCONT");
-    expect((await feed.drain()).doubt).toBe("overflow");
-    expect((await feed.drain()).doubt).toBe(undefined);
+    const flood = () => {
+      process.kill(feed.pid, "SIGSTOP");
+      const limit = 16384 + 1000;
+      for (let i = 0; i < limit; i += 2) {
+        const path = `${many[i % many.length]}/${i % 7}`;
+        writeFileSync(path, "");
+        rmSync(path);
+      }
+      process.kill(feed.pid, "SIGCONT");
+    };
+    /** A disk of another test, mounted when the feed began, goes from its mounts too when its directory is removed. */
+    const doubtAfter = async (happens: () => void) => {
+      for (;;) {
+        happens();
+        const { doubt } = await feed.drain();
+        if (doubt !== "mounts") return doubt;
+      }
+    };
+    expect(await doubtAfter(flood)).toBe("overflow");
+    expect(await doubtAfter(() => {})).toBe(undefined);
     await feed.close();
   });
 
