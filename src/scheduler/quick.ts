@@ -9,6 +9,7 @@ import type { LoadedPlan } from "./plan-file.ts";
 import { planKey } from "./plan-file.ts";
 import { type CheckoutState, memberSignature, PATH } from "./state.ts";
 import { type Selection, selectTargets } from "./targets.ts";
+import { signatureOf, type WarmBuild } from "./warm-build.ts";
 
 export interface QuickRequest {
   readonly version: string;
@@ -37,20 +38,25 @@ export type QuickAnswer =
  * Asks whether there is nothing to do, by one stat for every file that matters and no digest. Reads the plan and the
  * state of the last build, nothing else: no ledger, no index, no parser. "No" is always safe; the build then looks
  * properly.
+ *
+ * @param warm Keeps what was read, for a build that begins with it unless somebody writes another meanwhile.
  */
-export function quickCheck(checkout: Checkout, request: QuickRequest): QuickAnswer {
+export function quickCheck(checkout: Checkout, request: QuickRequest, warm?: WarmBuild): QuickAnswer {
   const no = (because: string): QuickAnswer => ({ upToDate: false, because });
+  const saved = warm && signatureOf(checkout);
   const loaded = checkout.loadPlan();
   if (loaded === undefined) return no("there is no plan");
   const { plan, facts } = loaded;
   if (facts.key !== planKey(request.version, request.entries, request.overrides)) return no("another question");
   const state = checkout.loadState();
   if (state === undefined || state.planId !== loaded.id) return no("there is no state for this plan");
+  warm?.begin({ loaded, state, hosts: new Map(Object.entries(state.hosts)), ingested: [] }, saved);
   for (const [name, value] of facts.env) if ((request.env(name) ?? null) !== value) return no(`$${name} changed`);
   const reads = checkReads(checkout, state.reads);
   if (!reads.fresh) return no(`${reads.stale} changed`);
 
   const selection = selectTargets(plan, facts.groups, request.targets, request.directory, request.everyOutput);
+  warm?.choose(selection);
   const { inputOffsets, inputs, producer } = plan.columns;
   const wish = request.minIsolation;
   const levels = wish === undefined ? state.defaultLevels : { host: wish, image: wish };

@@ -27,6 +27,23 @@ export class WarmBuild {
   #isWhole = false;
   #builds = 0;
 
+  /**
+   * What was read a moment ago counts as the last build's, as far as that goes: anything may have changed since it.
+   *
+   * @param saved `signatureOf` the checkout before it was read.
+   */
+  begin(prepared: Prepared, saved: Float64Array | undefined): void {
+    this.#prepared = prepared;
+    this.#selection = this.#suspects = undefined;
+    this.#saved = saved;
+    this.#isWhole = false;
+  }
+
+  /** What was chosen of the plan that `begin` was given. */
+  choose(selection: Selection): void {
+    this.#selection = selection;
+  }
+
   /** The last build's, where nobody has written another plan or state since, and the ledger is the same. */
   look(checkout: Checkout): Prepared | undefined {
     const saved = this.#saved;
@@ -140,7 +157,8 @@ export class WarmBuild {
   }
 }
 
-function signatureOf(checkout: Checkout): Float64Array | undefined {
+/** Of plan, state and delta as they stand on the disk; `undefined` where plan or state is not there. */
+export function signatureOf(checkout: Checkout): Float64Array | undefined {
   const numbers = new Float64Array(3 * STAT_NUMBERS);
   const look = (path: string, i: number): boolean =>
     checkout.fs.statInto(checkout.absolute(path), numbers, i * STAT_NUMBERS);

@@ -12,6 +12,7 @@ import {
   type ChosenExecutor,
   type EventListener,
   type Records,
+  type WarmBuild,
 } from "../../scheduler/index.ts";
 import type { BuildOptions } from "../services.ts";
 import { schedulerOptions } from "./build-options.ts";
@@ -30,12 +31,13 @@ export async function runBuild(
   options: BuildOptions,
   listener: EventListener,
   signal: AbortSignal,
+  warm: WarmBuild,
 ): Promise<BuildSummary> {
   const hasOthers = (options.farm !== undefined || options.cache !== undefined) && !options.dryRun;
   // What speaks to others is loaded where there are any.
   const others = hasOthers ? (await import("./others.ts")).othersOf : undefined;
   const rooms = buildRooms(machine, workspace, options, listener, { withOthers: others });
-  return build(schedulerOptions(machine, workspace, options), rooms, listener, signal);
+  return build(schedulerOptions(machine, workspace, options), { ...rooms, warm }, listener, signal);
 }
 
 /** What a build may leave to the next of its process; each is made when the first one needs it. */

@@ -20,15 +20,16 @@ export async function openServices(host: Host): Promise<Services> {
         machine.onClose(async () => (await import("../engine/start.ts")).startEngineQuietly(host));
       }
       const workspace = machine.workspace(options.directory, options.begatfiles);
-      const { quickly } = await import("./quick-service.ts");
-      const quick = quickly(machine, workspace, options, listener);
+      const { quickly, WarmBuild } = await import("./quick-service.ts");
+      const warm = new WarmBuild();
+      const quick = quickly(machine, workspace, options, listener, warm);
       if (quick !== undefined) return quick;
       if (options.daemon && isOrdinary(options)) {
         const { startBuilderQuietly } = await import("../engine/start.ts");
         machine.onClose(() => startBuilderQuietly(host, workspace.root));
       }
       const { runBuild } = await import("./build-service.ts");
-      return runBuild(machine, workspace, options, listener, signal);
+      return runBuild(machine, workspace, options, listener, signal, warm);
     },
     watch: async (options, observer, signal) =>
       (await import("./watch-service.ts")).watch(machine, options, observer, signal),

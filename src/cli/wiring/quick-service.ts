@@ -11,11 +11,14 @@ import {
   type QuickAnswer,
   type QuickRequest,
   quickCheck,
+  WarmBuild,
 } from "../../scheduler/index.ts";
 import { bundleFile } from "../engine/bundle-file.ts";
 import { glanceWords } from "../render/told-answer.ts";
 import type { BuildOptions, ToldAnswer } from "../services.ts";
 import type { Machine, Workspace } from "./machine.ts";
+
+export { WarmBuild };
 
 /** What of begat decides how begatfiles are read: another build of it evaluates anew. */
 export const planVersion = ({ host }: Machine): string => `${host.version.version}+${host.version.build}`;
@@ -131,12 +134,17 @@ const WATCHED_VARIABLES = [
   "NODE_OPTIONS",
 ];
 
-/** Nothing to do, and known by stats alone; `undefined` where a build must look properly. */
+/**
+ * Nothing to do, and known by stats alone; `undefined` where a build must look properly.
+ *
+ * @param warm Keeps what was read for that build.
+ */
 export function quickly(
   machine: Machine,
   workspace: Workspace,
   options: BuildOptions,
   listener: EventListener,
+  warm: WarmBuild,
 ): BuildSummary | undefined {
   const started = machine.clock.monotonicMs();
   const request = quickRequest(machine, workspace, options);
@@ -145,7 +153,7 @@ export function quickly(
   // Paths from the working directory are half as long, and every stat is the quicker for it.
   process.chdir(workspace.root);
   const checkout = new Checkout(machine.fs, "", { ledger: machine.ledgerFile });
-  const answer = quickCheck(checkout, request);
+  const answer = quickCheck(checkout, request, warm);
   if (!answer.upToDate) return undefined;
   const summary = quickSummary(answer, listener, machine.clock.monotonicMs() - started);
   const told = isFoundFromHere && answer.warnings.length === 0 ? options.told?.(summary) : undefined;
