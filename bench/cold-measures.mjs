@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { changeHeader, cProject } from "./c-project.mjs";
+import { setUpLauncher } from "./contestants.mjs";
 import { onPath } from "./measured-process.mjs";
 import { takeTurns } from "./samples.mjs";
 import { chain, independent, large, layered } from "./workloads.mjs";
@@ -40,7 +41,7 @@ export function coldNinja(ninja, probe) {
 function projectMeasure(name, whose, inImage, coldRatio, headerRatio) {
   return {
     name,
-    rows: [name, `${name}-header`],
+    rows: [name, `${name}-header`, `${name}-header-builder`],
     async run(arena) {
       const files = arena.size(300, 4);
       const row = (id, measure, ratio) => ({
@@ -52,7 +53,8 @@ function projectMeasure(name, whose, inImage, coldRatio, headerRatio) {
       });
       const rows = [
         row(name, `cold, C project of ${files} files`, coldRatio),
-        row(`${name}-header`, "one header of it changed", headerRatio),
+        row(`${name}-header`, "one header of it changed, new process", undefined),
+        row(`${name}-header-builder`, "one header of it changed, by a builder", headerRatio),
       ];
       const skip = (skipped) => rows.map((one) => ({ ...one, skipped }));
       if (arena.compiler === undefined) return skip("there is no gcc on this machine");
@@ -66,18 +68,27 @@ function projectMeasure(name, whose, inImage, coldRatio, headerRatio) {
           const turns = [coldBegat(begat, "server", chores, keeping), coldNinja(ninja, "prog")];
           const cold = takeTurns(arena.rounds(2), turns);
           let n = 0;
-          const changed = takeTurns(arena.rounds(3), [
-            () => {
-              changeHeader(begat.workspace, ++n);
-              return begat.build("server").wallMs;
-            },
-            ninja &&
-              (() => {
-                changeHeader(ninja.workspace, ++n);
-                return ninja.build().wallMs;
-              }),
-          ]);
-          return [cold, changed].map(([mine, theirs], i) => ({ ...rows[i], begat: mine, peer: theirs }));
+          const change = ({ workspace }) => changeHeader(workspace, ++n);
+          setUpLauncher();
+          try {
+            const built = begat.builtByBuilder("server", () => change(begat));
+            const [builder, theirs, alone] = takeTurns(arena.rounds(3), [
+              () => built().wallMs,
+              ninja &&
+                (() => {
+                  change(ninja);
+                  return ninja.build().wallMs;
+                }),
+              () => {
+                change(begat);
+                return begat.build("server").wallMs;
+              },
+            ]);
+            const samples = [cold, [alone, theirs], [builder, theirs]];
+            return samples.map(([mine, peer], i) => ({ ...rows[i], begat: mine, peer }));
+          } finally {
+            begat.launch("daemon", "stop");
+          }
         },
       );
     },

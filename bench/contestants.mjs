@@ -103,6 +103,28 @@ export class Begat extends Contestant {
     return JSON.parse(this.launch("daemon", "start", "--json").output).status;
   }
 
+  /** What the checkout's builder says of itself; one is started where there is none. */
+  builder() {
+    return JSON.parse(this.launch("daemon", "start", "--builds", ".", "--json").output).builder;
+  }
+
+  /** Builds that a builder must do; the first time it gets to know the checkout. `change` calls for one. */
+  builtByBuilder(how, change, check = () => {}) {
+    const words = ["build", `-j${JOBS}`, ...HOW[how]];
+    const before = this.builder().built;
+    for (let tries = 0; tries < 3; tries++) {
+      change();
+      this.launch(...words);
+    }
+    if (this.builder().built < before + 3) throw new Error(`the builder does not build: ${this.builder().declined}`);
+    return () => {
+      change();
+      const measured = this.launch(...words);
+      check(measured.counts());
+      return measured;
+    };
+  }
+
   /** Builds, with nothing to do, until the engine has answered one; it may still be finding out. */
   warm(how) {
     const before = this.engine().answered;

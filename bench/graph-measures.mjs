@@ -54,6 +54,9 @@ export const graphMeasures = [
       "engine-rss",
       "leaf",
       "leaf-memory",
+      "builder",
+      "builder-null",
+      "builder-rss",
     ].map((what) => `large-graph-${what}`),
     async run(arena) {
       const width = arena.size(1000, 120);
@@ -89,6 +92,19 @@ export const graphMeasures = [
         if (executed !== 1) throw new Error(`one file changed, and begat did: ${last}`);
         changes.push(measured);
       }
+      const single = () => writeFileSync(join(folder, "src/single"), `single ${performance.now()}\n`);
+      let [byBuilder, builderNull, builderRss] = [];
+      try {
+        const built = begat.builtByBuilder("any", single, ({ executed, last }) => {
+          if (executed !== 1) throw new Error(`one file changed, and the builder did: ${last}`);
+        });
+        [byBuilder] = takeTurns(arena.rounds(9), [() => built().wallMs]);
+        asked();
+        [builderNull] = takeTurns(arena.rounds(9), [() => nullMs(asked)]);
+        builderRss = begat.builder().rssBytes;
+      } finally {
+        begat.launch("daemon", "stop");
+      }
       const row = (what, measure, unit, numbers, most) => ({
         name: `large-graph-${what}`,
         measure: `${measure}, ${title}`,
@@ -118,6 +134,9 @@ export const graphMeasures = [
           "MB",
           changes.map(({ rssBytes }) => (rssBytes ?? 0) / 1e6),
         ),
+        row("builder", "one file changed, by a builder", "ms", byBuilder),
+        row("builder-null", "null, by a builder", "ms", builderNull, 20),
+        row("builder-rss", "the builder's RSS", "MB", [builderRss / 1e6]),
       ];
     },
   },

@@ -191,21 +191,53 @@ const watching = {
   },
 };
 
+const NO_BUILDER = "there is no C compiler to build begat-client with";
+
+/** One changed leaf, and restoring, as whoever has a builder has it. */
+function byBuilder(arena, begat, ninja, edit, one, isRestored) {
+  if (arena.compiler === undefined) return [];
+  setUpLauncher();
+  try {
+    const leaf = begat.builtByBuilder("usual", () => edit(begat.workspace), one);
+    const [mine, theirs] = takeTurns(arena.rounds(9), [
+      () => leaf().wallMs,
+      ninja &&
+        (() => {
+          edit(ninja.workspace);
+          return ninja.build().wallMs;
+        }),
+    ]);
+    const restore = begat.builtByBuilder("usual", () => begat.removeOutputs(), isRestored);
+    const [restored] = takeTurns(arena.rounds(5), [() => restore().wallMs]);
+    return [mine, theirs, restored];
+  } finally {
+    begat.launch("daemon", "stop");
+  }
+}
+
 /** Restoring, one changed leaf, and touching, all in one workspace of 1,000 chores. */
 const thousand = {
   name: "thousand",
-  rows: ["null-1000", "leaf-process", "leaf-usual", "restored-1000", "touched"],
+  rows: ["null-1000", "leaf-process", "leaf-usual", "leaf-builder", "restored-1000", "restored-builder", "touched"],
   async run(arena) {
     const count = arena.size(1000, 20);
     return arena.contest(
       (folder) => independent(folder, count),
       (begat, ninja, { chores, leaf }) => {
         let edits = 0;
+        const edit = (workspace) => writeFileSync(join(workspace, leaf), kibibyte(`edit ${edits++}`));
+        const one = ({ executed, last }) => {
+          if (executed !== 1) throw new Error(`one leaf changed, and begat did: ${last}`);
+        };
         const changeLeaf = (how) => () => {
-          writeFileSync(join(begat.workspace, leaf), kibibyte(`edit ${edits++}`));
+          edit(begat.workspace);
           const { wallMs, counts } = begat.build(how);
-          if (counts().executed !== 1) throw new Error(`one leaf changed, and begat did: ${counts().last}`);
+          one(counts());
           return wallMs;
+        };
+        const isRestored = ({ executed, last }) => {
+          if (executed > 0) throw new Error(`begat ran chores instead of restoring: ${last}`);
+          if (!existsSync(join(begat.workspace, "out/0/f0"))) throw new Error("begat did not restore out/0/f0");
         };
         prepare(begat, ninja, "process", "any", chores);
         const idleAny = nullBegat(begat, "any");
@@ -224,11 +256,11 @@ const thousand = {
           () => {
             begat.removeOutputs();
             const { wallMs, counts } = begat.build("usual");
-            if (counts().executed > 0) throw new Error(`begat ran chores instead of restoring: ${counts().last}`);
-            if (!existsSync(join(begat.workspace, "out/0/f0"))) throw new Error("begat did not restore out/0/f0");
+            isRestored(counts());
             return wallMs;
           },
         ]);
+        const [builderLeaves, theirLeaves, builderRestored] = byBuilder(arena, begat, ninja, edit, one, isRestored);
         const touch = new Date();
         utimesSync(join(begat.workspace, leaf), touch, touch);
         const ran = startedChores(begat.build("usual", "--json").output);
@@ -257,12 +289,30 @@ const thousand = {
             peer: nulls,
           },
           {
+            name: "leaf-builder",
+            measure: `one leaf of ${count} changed, by a builder`,
+            unit: "ms",
+            begat: builderLeaves,
+            peer: theirLeaves,
+            peerName: "ninja",
+            skipped: builderLeaves ? undefined : NO_BUILDER,
+          },
+          {
             name: "restored-1000",
-            measure: `outputs of ${count} chores restored`,
+            measure: `outputs of ${count} chores restored, new process`,
             unit: "ms",
             begat: restored,
             peerName: "",
             goal: { most: 200 },
+          },
+          {
+            name: "restored-builder",
+            measure: "the same, by a builder",
+            unit: "ms",
+            begat: builderRestored,
+            peerName: "",
+            goal: { most: 200 },
+            skipped: builderRestored ? undefined : NO_BUILDER,
           },
           {
             name: "touched",
