@@ -1,17 +1,9 @@
 import type { DirectoryEntry, FileStat, FileTree } from "../ports/index.ts";
-import { STAT_NUMBERS } from "../ports/index.ts";
+import { numbersOf, STAT_NUMBERS } from "../ports/index.ts";
 import { READ, ReadTable } from "./read-table.ts";
 
 /** A file whose contents were read this shortly after it changed may change again without its numbers changing. */
 const YOUNG_MS = 100;
-
-const KIND_NUMBER = { file: 0, directory: 1, symlink: 2, other: 3 } as const;
-
-/** The numbers of `FileTree.statInto`. */
-export function numbersOf(stat: FileStat): Float64Array {
-  const { sizeBytes, mtimeMs, ctimeMs, inode, kind, mode } = stat;
-  return Float64Array.of(sizeBytes, mtimeMs, ctimeMs, inode, KIND_NUMBER[kind] * 4096 + mode);
-}
 
 const NOTHING = new Float64Array(STAT_NUMBERS);
 

@@ -1,9 +1,9 @@
 import { dirname } from "node:path/posix";
 import type { FileTree } from "../ports/index.ts";
-import { STAT_NUMBERS } from "../ports/index.ts";
+import { numbersOf, STAT_NUMBERS } from "../ports/index.ts";
 import type { QuickAnswer, WatchedDirectories, WatchedDirectory } from "../scheduler/index.ts";
 import { READ } from "./read-table.ts";
-import { numbersOf, type RecordingFiles } from "./recording-files.ts";
+import type { RecordingFiles } from "./recording-files.ts";
 
 export type UpToDate = Extract<QuickAnswer, { upToDate: true }>;
 

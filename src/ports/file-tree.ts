@@ -38,6 +38,13 @@ export class FileTreeError extends BegatError<FileTreeErrorCode> {}
 /** Numbers one `stat` writes into a caller's array: size, mtimeMs, ctimeMs, inode, kind and mode in one. */
 export const STAT_NUMBERS = 5;
 
+const KIND_NUMBER = { file: 0, directory: 1, symlink: 2, other: 3 } as const;
+
+/** The numbers that `FileTree.statInto` writes for the same file. */
+export function numbersOf({ sizeBytes, mtimeMs, ctimeMs, inode, kind, mode }: FileStat): Float64Array {
+  return Float64Array.of(sizeBytes, mtimeMs, ctimeMs, inode, KIND_NUMBER[kind] * 4096 + mode);
+}
+
 /**
  * A file system. Synchronous: Node's promises cost five times the call itself (docs/architecture.md), and whoever
  * moves many megabytes does so in a worker. Paths are absolute. Nothing here follows a symlink in the last

@@ -1,5 +1,6 @@
 import { invariant, type Sha256, sha256 } from "../base/index.ts";
 import type { ManifestBlob } from "./ledger.ts";
+import { partsManifest } from "./long-lists.ts";
 
 /** Artifacts as columns: of each its path's number, by which path and hash are found. */
 export interface ArtifactColumns {
@@ -17,6 +18,39 @@ const HASH_BYTES = 32;
 const DIGITS = Buffer.from("0123456789abcdef");
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+
+/** Lists of more artifacts stand in parts. */
+const MOST_WHOLE = 512;
+/** A part ends behind a path of whose hash these bits are 0, so that what comes and goes moves no other part's end. */
+const PART_END = 0xff;
+
+/**
+ * The list of a `build.end`, and the manifests it is made of where it is long. From one build to the next few parts differ,
+ * and a ledger keeps what is the same once.
+ */
+export function artifactManifests(columns: ArtifactColumns): {
+  readonly list: ManifestBlob;
+  readonly parts: readonly ManifestBlob[];
+} {
+  const { ids, paths, hashes } = columns;
+  if (ids.length <= MOST_WHOLE) return { list: artifactManifest(columns), parts: [] };
+  const parts: ManifestBlob[] = [];
+  for (let from = 0, to = 0; from < ids.length; from = to) {
+    do to++;
+    while (to < ids.length && pathHash(paths, ids[to - 1] as number) & PART_END);
+    parts.push(artifactManifest({ ids: ids.subarray(from, to), paths, hashes }));
+  }
+  return { list: partsManifest(parts.map(({ hash }) => hash)), parts };
+}
+
+/** FNV-1a of 32 bits. */
+function pathHash({ bytes, offsets }: ArtifactColumns["paths"], id: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = offsets[id] as number; i < (offsets[id + 1] as number); i++)
+    hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
+  // Its low bits are the weakest.
+  return hash ^ (hash >>> 15);
+}
 
 /**
  * The manifest of a `build.end` with many artifacts: the canonical JSON of `[{"d":hash,"p":path},...]`, written as bytes.

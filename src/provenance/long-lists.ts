@@ -54,12 +54,32 @@ export function takeListBack(record: LedgerRecord, manifest: (hash: Sha256) => B
       `record ${record.seq}: the manifest ${root} of its ${n} ${member} is missing`,
     );
   }
-  const list = parseCanonicalJson(bytes);
-  if (!Array.isArray(list) || list.length !== n) {
+  const list = listIn(bytes, manifest);
+  if (list?.length !== n) {
     throw new LedgerError("LEDGER_TAMPERED", `record ${record.seq}: manifest ${root} is not a list of ${n}`);
   }
   return { ...record, [member]: list } as unknown as LedgerRecord;
 }
+
+/** `undefined` where it is none, or one of its parts is not there. */
+function listIn(bytes: Buffer, manifest: (hash: Sha256) => Buffer | undefined): CanonicalValue[] | undefined {
+  const value = parseCanonicalJson(bytes);
+  if (Array.isArray(value)) return value;
+  const { parts } = value as Members;
+  if (!Array.isArray(parts)) return undefined;
+  const list: CanonicalValue[] = [];
+  for (const name of parts) {
+    const hash = parseSha256(name);
+    const found = hash && manifest(hash);
+    const part = found && parseCanonicalJson(found);
+    if (!Array.isArray(part)) return undefined;
+    for (const one of part) list.push(one);
+  }
+  return list;
+}
+
+/** The manifest of a list that stands in several. */
+export const partsManifest = (parts: readonly Sha256[]): ManifestBlob => manifestOf({ parts: [...parts] });
 
 function manifestOf(value: CanonicalValue): ManifestBlob {
   const bytes = Buffer.from(canonicalJson(value));

@@ -7,7 +7,7 @@ import {
   type Appended,
   type ArtifactColumns,
   adoptTravail,
-  artifactManifest,
+  artifactManifests,
   type ChallengeFacts,
   choreKey,
   type Entry,
@@ -276,13 +276,13 @@ export class Recorder {
     outcome: "ok" | "failed" | "cancelled",
     columns: ArtifactColumns | undefined,
   ): Entry {
-    const manifest = columns === undefined ? undefined : artifactManifest(columns);
-    const count = columns?.ids.length ?? 0;
-    const isLong = count > INLINE_LIMIT;
-    const artifacts = manifest === undefined || isLong ? [] : (JSON.parse(manifest.bytes.toString()) as []);
-    const more = isLong && manifest !== undefined ? { more: { n: count, root: manifest.hash } } : {};
-    const body = { kind: "build.end" as const, build: this.build, begin, n: { ...n }, outcome, artifacts, ...more };
-    return { body, manifests: isLong && manifest !== undefined ? [manifest] : [] };
+    const body = { kind: "build.end" as const, build: this.build, begin, n: { ...n }, outcome };
+    if (columns === undefined) return { body: { ...body, artifacts: [] }, manifests: [] };
+    const { list, parts } = artifactManifests(columns);
+    const count = columns.ids.length;
+    if (count <= INLINE_LIMIT)
+      return { body: { ...body, artifacts: JSON.parse(list.bytes.toString()) as [] }, manifests: [] };
+    return { body: { ...body, artifacts: [], more: { n: count, root: list.hash } }, manifests: [...parts, list] };
   }
 
   #keep(bytes: Buffer): Sha256 {

@@ -53,12 +53,14 @@ export class WarmCheckout {
   #dirty = new Set<number>();
   /** Found different, and of no build's knowledge yet. */
   readonly #found = new Set<number>();
-  /** Paths where something was told of, looked at by a build, and not surveyed since. */
-  #stirred: Iterable<number> = [];
+  /** Paths where something was told of, and which were not surveyed since: they may have other names by now. */
+  readonly #stirred = new Set<number>();
   /** The watches are in place, and none was lost since. */
   #isWatched = false;
   /** Everything was looked at since the watches are in place. */
   #isSurveyed = false;
+  /** How far the look at everything has come that goes on. */
+  #surveyed = 0;
   /** The last build came to its end, and knows of all that was told of before it. */
   #isCurrent = false;
   #lookedMs = 0;
@@ -113,7 +115,10 @@ export class WarmCheckout {
     if (suspects === undefined || prepared === undefined || suspects.size > 0) return undefined;
     const { loaded, state } = prepared;
     if (!loaded.facts.env.every(([name, value]) => (options.env(name) ?? null) === value)) return undefined;
-    return checkReads(checkout, state.reads).fresh ? rest : undefined;
+    if (!checkReads(checkout, state.reads).fresh) return undefined;
+    // All of it is as it was.
+    this.#dirty = new Set();
+    return rest;
   }
 
   /**
@@ -127,10 +132,17 @@ export class WarmCheckout {
     if (prepared === undefined || selection === undefined || checkout === undefined) return;
     if (!this.#isOfPlan(prepared) || !this.#isWatched)
       await this.#watch(new WatchedPlan(prepared, selection, checkout));
-    if (!this.#isWatched) return;
-    const isLongAgo = this.#ports.clock.monotonicMs() - this.#lookedMs > LOOK_AGAIN_MS;
-    this.#isSurveyed = await this.#survey(checkout, this.#isSurveyed && !isLongAgo ? this.#stirred : undefined, signal);
+    if (!this.#isWatched || !(await this.#surveyStirred(checkout, signal))) return;
     if (this.#isSurveyed) this.#rest ??= this.#restOf(prepared, selection);
+    const { clock } = this.#ports;
+    if (this.#isSurveyed && clock.monotonicMs() - this.#lookedMs <= LOOK_AGAIN_MS) return;
+    const paths = this.#plan?.paths ?? new Uint32Array();
+    this.#surveyed = await this.#survey(checkout, paths, this.#surveyed, signal);
+    if (this.#surveyed < paths.length) return;
+    this.#isSurveyed = true;
+    this.#surveyed = 0;
+    this.#lookedMs = clock.monotonicMs();
+    this.#rest ??= this.#restOf(prepared, selection);
   }
 
   #isOfPlan(prepared: Prepared | undefined): boolean {
@@ -155,16 +167,15 @@ export class WarmCheckout {
   async #suspects(checkout: Checkout): Promise<ReadonlySet<number> | undefined> {
     await this.#takeChanges();
     const plan = this.#plan;
-    const isKnown = this.#isWatched && this.#isSurveyed && this.#isCurrent && this.#isOfPlan(this.#warm.prepared);
-    if (plan === undefined || !isKnown || !this.#stand()) return undefined;
+    if (plan === undefined || !this.#isWatched || !this.#stand()) return undefined;
     const places = new Set(this.#unwatched);
     for (const number of this.#dirty) {
       const place = this.#places.get(number);
       if (place !== undefined) places.add(place);
     }
-    const suspects = plan.suspects(places, [...this.#always, ...this.#found]);
-    this.#stirred = suspects;
-    return plan.different(checkout, suspects);
+    for (const path of plan.suspects(places)) this.#stirred.add(path);
+    if (!this.#isSurveyed || !this.#isCurrent || !this.#isOfPlan(this.#warm.prepared)) return undefined;
+    return plan.different(checkout, new Set([...this.#stirred, ...this.#always, ...this.#found]));
   }
 
   /** Whether the directories at these paths are the ones that are watched. */
@@ -185,6 +196,7 @@ export class WarmCheckout {
   async #watch(plan: WatchedPlan): Promise<void> {
     const { directories } = this.#ports;
     this.#isWatched = this.#isSurveyed = false;
+    this.#surveyed = 0;
     this.#plan = plan;
     const all = plan.directories.map((path) => (path === "" ? this.#root : `${this.#root}/${path}`));
     const { paths } = directories.watchable(this.#root, all);
@@ -208,24 +220,30 @@ export class WarmCheckout {
     this.#dirty = new Set();
     this.#always.clear();
     this.#found.clear();
+    this.#stirred.clear();
   }
 
-  /** @param some Absent: all. @returns Whether it came to its end. */
-  async #survey(checkout: Checkout, some: Iterable<number> | undefined, signal: AbortSignal): Promise<boolean> {
+  /** Where something was told of; answers whether all of it was. */
+  async #surveyStirred(checkout: Checkout, signal: AbortSignal): Promise<boolean> {
+    const paths = Uint32Array.from(this.#stirred);
+    const at = await this.#survey(checkout, paths, 0, signal);
+    for (const path of paths.subarray(0, at)) this.#stirred.delete(path);
+    return at === paths.length;
+  }
+
+  /** From a place on, as far as it comes before the signal; answers how far. */
+  async #survey(checkout: Checkout, paths: Uint32Array, from: number, signal: AbortSignal): Promise<number> {
     const plan = this.#plan;
-    const paths = Uint32Array.from(some ?? plan?.paths ?? []);
-    for (let at = 0; at < paths.length; at += AT_ONCE) {
-      if (at > 0) await this.#ports.pause();
-      if (signal.aborted || plan === undefined || plan !== this.#plan) return false;
+    let at = from;
+    for (; at < paths.length && !signal.aborted && plan !== undefined; at += AT_ONCE) {
       const stretch = paths.subarray(at, at + AT_ONCE);
       for (const path of stretch) this.#always.delete(path);
       const { different, always } = plan.survey(checkout, stretch);
       for (const path of different) this.#found.add(path);
       for (const path of always) this.#always.add(path);
+      await this.#ports.pause();
     }
-    this.#stirred = [];
-    if (some === undefined) this.#lookedMs = this.#ports.clock.monotonicMs();
-    return true;
+    return Math.min(at, paths.length);
   }
 
   async #takeChanges(): Promise<ReadonlySet<number>> {

@@ -1,5 +1,5 @@
 import { parentOf, type WorkspacePath } from "../base/index.ts";
-import { STAT_NUMBERS } from "../ports/index.ts";
+import { numbersOf, STAT_NUMBERS } from "../ports/index.ts";
 import type { Checkout } from "./checkout.ts";
 import { reverse } from "./edges.ts";
 import { checkReads, type ReadSignature } from "./freshness.ts";
@@ -90,7 +90,7 @@ export class WatchedPlan {
   }
 
   /** Every source and output. */
-  get paths(): Iterable<number> {
+  get paths(): Uint32Array {
     return this.#held.list;
   }
 
@@ -99,11 +99,19 @@ export class WatchedPlan {
    * a watch of its directory does not tell of all that is written to it.
    */
   survey(checkout: Checkout, paths: Iterable<number>): { readonly different: number[]; readonly always: number[] } {
+    const { loaded, state } = this.prepared;
     const different: number[] = [];
     const always: number[] = [];
     for (const path of paths) {
+      const isPlain = !state.is(path, "tree") && !state.is(path, "symlink");
+      const found = isPlain ? checkout.fs.lstat(checkout.absolute(loaded.plan.path(path))) : undefined;
+      // One look at most files.
+      if (found?.kind === "file" && found.linkCount === 1) {
+        if (!state.hasSignature(path, numbersOf(found), 0)) different.push(path);
+        continue;
+      }
       if (!this.#isAsKnown(checkout, path)) different.push(path);
-      if (this.#hasOtherWays(checkout, path)) always.push(path);
+      if (found !== undefined || this.#hasOtherWays(checkout, path)) always.push(path);
     }
     return { different, always };
   }
@@ -122,15 +130,11 @@ export class WatchedPlan {
     );
   }
 
+  /** Whether a tree has files of several names. */
   #hasOtherWays(checkout: Checkout, path: number): boolean {
-    const { loaded, state } = this.prepared;
-    const members = state.is(path, "tree") ? (state.members.get(path) ?? []) : undefined;
-    const files = members?.flatMap(({ path, digest }) => (digest === undefined ? [] : path)) ?? [
-      loaded.plan.path(path),
-    ];
-    return files.some((name) => {
-      const found = checkout.fs.lstat(checkout.absolute(name));
-      if (found?.kind === "symlink") return !state.is(path, "symlink");
+    const members = this.prepared.state.members.get(path) ?? [];
+    return members.some(({ path: name, digest }) => {
+      const found = digest === undefined ? undefined : checkout.fs.lstat(checkout.absolute(name));
       return found?.kind === "file" && found.linkCount > 1;
     });
   }
