@@ -50,7 +50,8 @@ export function hermeticitySuite(maker: string, create?: (options: StagedExecuto
     cacheHome: store,
     durable: false,
   });
-  const large = Buffer.alloc(2 * 1024 * 1024, 7);
+  // Just large enough to be bound or copied as large files are; it is read again around each way out.
+  const large = Buffer.alloc(1024 * 1024 + 4096, 7);
   const executors = new Map<Level, Executor>();
   const servers: Server[] = [];
   let abstractListener: ChildProcess;

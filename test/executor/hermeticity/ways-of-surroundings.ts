@@ -96,7 +96,8 @@ export const PROCESSES: readonly WayOut[] = [
     ...same("resource"),
     name: "a fork bomb",
     attempt: "f() { f & f & wait; }; f; exit 3",
-    resources: { pids: 60 },
+    // So few that it soon finds all of them taken, and dies.
+    resources: { pids: 24 },
   },
   {
     ...same("held"),
