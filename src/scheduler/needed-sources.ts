@@ -7,7 +7,9 @@ export class NeededSources {
   /** path * 2 + (1 for a tree). */
   readonly entries: Uint32Array;
   readonly neededBy: Uint32Array;
-  #places: Map<number, number> | undefined;
+  readonly #pathCount: number;
+  /** Place + 1 of each path; 0 of those that are none of them. */
+  #places: Uint32Array | undefined;
 
   constructor(plan: Plan, selection: Selection) {
     const entries = new NumberRow();
@@ -25,6 +27,7 @@ export class NeededSources {
         neededBy.push(chore);
       }
     }
+    this.#pathCount = plan.pathCount;
     this.entries = entries.done();
     this.neededBy = neededBy.done();
   }
@@ -32,9 +35,10 @@ export class NeededSources {
   /** Where a path stands among them; `undefined` of one that is none of them. */
   placeOf(path: number): number | undefined {
     if (this.#places === undefined) {
-      this.#places = new Map();
-      for (const [place, entry] of this.entries.entries()) this.#places.set(entry >>> 1, place);
+      this.#places = new Uint32Array(this.#pathCount);
+      for (let i = 0; i < this.entries.length; i++) this.#places[(this.entries[i] as number) >>> 1] = i + 1;
     }
-    return this.#places.get(path);
+    const place = this.#places[path] as number;
+    return place === 0 ? undefined : place - 1;
   }
 }
