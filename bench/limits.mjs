@@ -9,7 +9,7 @@ export const limits = {
     "starting the launcher's shell and begat-client, which looks at each of begat's own sources (600 stats)",
   "engine-100k": "as for 10,000 chores; nothing of it grows with the checkout",
   "watch-begin":
-    "the 8 ms that a burst may pause, a stat for each file beside the saved one, some passes over the plan's columns, and on a busy machine V8's collection of what the build before has left",
+    "the 8 ms that a burst may pause, a stat for each file beside the saved one, and on a busy machine V8's collection of what the build before has left",
   "cold-process":
     "begat's one JavaScript thread has some 1.5 to 2 ms of work for each chore (staging, storing, signing, recording, some 100 system calls), a third of which no recipe runs beside",
   "cold-bubblewrap": "bwrap's own 2.5 to 3.3 ms for each sandbox, and the same thread",

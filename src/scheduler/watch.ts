@@ -199,6 +199,8 @@ class Watch {
 
   /** Waits until something changed that calls for a build; answers what. Empty when it is to end. */
   async untilChange(observer: WatchObserver): Promise<readonly string[]> {
+    // What the build itself wrote is looked at here, not in a pause that the next change would have to wait for.
+    await this.#takeChanges();
     for (let isTold = false; !this.#signal.aborted; ) {
       const changed = this.#changed();
       if (changed.length > 0) return changed;
