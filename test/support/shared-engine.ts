@@ -38,6 +38,8 @@ function byClient(): ClientInstallation | undefined {
   if (process.env.BEGAT_E2E_DAEMON !== "builder") return undefined;
   if (installation === undefined) {
     const place = mkdtempSync(join(tmpdir(), "begat-client-"));
+    // As the engine's: others run it too.
+    chmodSync(place, 0o755);
     process.on("exit", () => rmSync(place, { recursive: true, force: true }));
     installation = new ClientInstallation(place, `#!/bin/sh\nexec "${process.execPath}" "$@"\n`);
   }

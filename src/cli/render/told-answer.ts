@@ -21,6 +21,8 @@ const STAND_IN_MS = 123_456.789;
  */
 export function toldAnswer(context: Context, summary: BuildSummary): ToldAnswer | undefined {
   const { args, argv, host, paint } = context;
+  // `image build` builds too, and has more to say.
+  if (args.verb !== "build") return undefined;
   if (["quiet", "directory", "file"].some((name) => args.flags.has(name))) return undefined;
   const isJson = args.flags.has("json");
   const told = { ...summary, durationMs: STAND_IN_MS };

@@ -36,7 +36,10 @@ export async function builderServe(
     idleMs,
     env: { ...process.env },
     run: (session) => runFor(session, machine.host, (host) => servicesFor(host, root, warm, bench)),
-    after: (signal) => warm.settle(signal),
+    after: async (signal) => {
+      bench.tidy();
+      await warm.settle(signal);
+    },
   });
   try {
     await builder.start().catch((error: unknown) => {

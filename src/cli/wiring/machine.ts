@@ -35,6 +35,8 @@ export interface Resting {
   /** Whether it may go on: `false` where somebody else has changed what it rests on. */
   isAsLeft(): boolean;
   resume(): void;
+  /** After `rest`, when nobody waits any more. */
+  tidy?(): void;
 }
 
 /** The parts of this machine that rooms are given; each made at its first use. */
@@ -139,6 +141,10 @@ export class Machine {
   /** Between two commands; latest first. */
   rest(): void {
     for (const one of [...this.#resting].reverse()) one.rest();
+  }
+
+  tidy(): void {
+    for (const one of this.#resting) one.tidy?.();
   }
 
   /** For the next one. `false`: it may not, and is to be closed. */

@@ -50,6 +50,7 @@ export async function openUserLedger(
     rest: () => ledger.rest(),
     isAsLeft: () => ledger.foreignCommits() === commits,
     resume: () => {},
+    tidy: () => ledger.tidy(),
   });
   return ledger;
 }

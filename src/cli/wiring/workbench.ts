@@ -65,6 +65,11 @@ export class Workbench {
     );
   }
 
+  /** When the answer is out. */
+  tidy(): void {
+    this.#opened?.machine.tidy();
+  }
+
   async close(): Promise<void> {
     const opened = this.#opened;
     this.#opened = undefined;
