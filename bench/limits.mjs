@@ -22,13 +22,17 @@ export const limits = {
     "with nothing to run beside, each step is the sandbox (5 to 6 ms) and then begat's work on it (3 to 4 ms)",
   "c-project": "a second of starting up, then begat's thread beside two compilers on two processors",
   "c-project-image": "half a second of starting up, then begat's thread beside two compilers on two processors",
-  "c-project-image-header":
+  "c-project-image-header-builder":
     "starting up (Node, ledger, index, canaries), and some 4 ms of begat's thread for each chore that did not use the header: its record is found, verified, and said to stand",
   "large-cold-process":
     "each byte is written three times (staging area, store, checkout) and hashed twice, where ninja writes it once",
   "large-cold-bubblewrap":
     "each byte is written three times (staging area, store, checkout) and hashed twice, where ninja writes it once",
   "large-restored": "each byte is copied from store to checkout and hashed on the way; the file system has no reflinks",
+  "restored-builder":
+    "14 system calls for each file, of which six make it, and its row in the state; of one thread, as all of begat's own work is",
+  "large-graph-builder-null":
+    "the launcher's shell and begat-client's look at begat's own sources, as with the engine; then a look at what begatfiles rest on",
   "restored-1000":
     "CPU of one thread: Node's start and begat's (a third), then 17 system calls for each file, of which six make it",
   "leaf-process":

@@ -15,6 +15,9 @@ export interface BuilderSession {
   abandon(exitCode: number): void;
 }
 
+/** Characters in one frame; a pair is not torn. */
+const MOST_PRINTED = 1 << 20;
+
 /** Whoever asked, at the other end of a socket. */
 export class Conversation implements BuilderSession {
   readonly ask: AskOrder;
@@ -36,7 +39,11 @@ export class Conversation implements BuilderSession {
   }
 
   print(stream: 1 | 2, text: string): void {
-    if (!this.#isClosed && text !== "") this.#socket.write(encodeAnswer({ kind: "output", stream, text }));
+    for (let rest = text; rest !== "" && !this.#isClosed; ) {
+      const part = rest.slice(0, MOST_PRINTED).replace(/[\ud800-\udbff]$/, "") || rest;
+      this.#socket.write(encodeAnswer({ kind: "output", stream, text: part }));
+      rest = rest.slice(part.length);
+    }
   }
 
   onSignal(signal: number, listener: () => void): () => void {

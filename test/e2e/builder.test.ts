@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, linkSync, mkdirSync, renameSync, rmSync, watch, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BuilderStatus, builderSocket, engineDirectory, orderEngine } from "../../src/engine/index.ts";
 import { BegatHome, begatProgram, type Workspace } from "../support/begat.ts";
 import { HAS_COMPILER, WITHOUT_COMPILER } from "../support/native-program.ts";
+import { SeededRandom } from "../support/seeded-random.ts";
 import { begatWords } from "../support/shared-engine.ts";
 
 // A recipe that sleeps does so until it is killed.
@@ -174,6 +176,24 @@ describe.skipIf(!HAS_COMPILER || !existsSync("/proc/self/ns/mnt"))(`a builder${W
     change();
     expect((await checkout.build()).status).toBe(0);
     expect(checkout.read("out/a")).toBe(checkout.read("src/a"));
+    expect((await status())?.pid).toBe(pid);
+  });
+
+  test("outlives whatever is sent to it", async () => {
+    const { pid } = (await status()) as BuilderStatus;
+    const random = new SeededRandom(11);
+    const place = join(directory(), builderSocket(checkout.path));
+    for (let i = 0; i < 150; i++) {
+      const bytes = Buffer.from(random.bytes(5 + (i % 60)));
+      // A plausible length, and a kind that there is, get it further; not the one that is an order to stop.
+      if (i % 2 === 0) bytes.writeUInt32LE(bytes.length - 4, 0);
+      if (i % 4 === 0) bytes[4] = [1, 2, 4, 5, 6][i % 5] as number;
+      await new Promise<void>((resolve) => {
+        const socket = connect(place, () => socket.end(bytes));
+        socket.on("error", () => resolve()).on("close", () => resolve());
+        socket.resume();
+      });
+    }
     expect((await status())?.pid).toBe(pid);
   });
 

@@ -69,6 +69,8 @@ function servicesFor(
       const started = machine.clock.monotonicMs();
       const workspace = machine.workspace(options.directory, options.begatfiles);
       if (workspace.root !== root) throw new Declined("another checkout");
+      // Where a build alone stands, for whatever it starts.
+      process.chdir(root);
       const asked = schedulerOptions(machine, workspace, options);
       const checkout = new Checkout(machine.fs, root, { ledger: machine.ledgerFile });
       const rest = options.executor === undefined ? await warm.nothingToDo(asked, checkout) : undefined;
