@@ -7,6 +7,7 @@ import { ClientInstallation } from "./client-installation.ts";
 
 let shared: Record<string, string> | undefined;
 let installation: ClientInstallation | undefined;
+let end = (): void => {};
 
 /**
  * What tells begat whether to ask a warm engine: no, unless BEGAT_E2E_DAEMON is set; then there is one engine for all
@@ -56,13 +57,18 @@ function startEngine(program: string): Record<string, string> {
   if (started.status !== 0) throw new Error(`no engine for the tests: ${started.stdout}${started.stderr}`);
   // Whatever runs as another user has to come by, to find that it may not enter.
   chmodSync(place, 0o755);
-  process.on("exit", () => {
+  end = () => {
     spawnSync(process.execPath, [program, "daemon", "stop"], {
       env: { PATH: process.env.PATH ?? "", HOME: place, ...env },
     });
     rmSync(place, { recursive: true, force: true });
-  });
+  };
   return env;
+}
+
+/** For the end of a file's tests: a test process is ended by a signal, and so never says that it exits. */
+export function endSharedEngine(): void {
+  end();
 }
 
 /** What the engine says of itself. */

@@ -1,13 +1,14 @@
 import { existsSync } from "node:fs";
 import { afterAll, expect } from "vitest";
 import { HAS_COMPILER, nativeProgram } from "../../support/native-program.ts";
-import { sharedEngineStatus } from "../../support/shared-engine.ts";
+import { endSharedEngine, sharedEngineStatus } from "../../support/shared-engine.ts";
 
 // The same tests once more, with a builder for each checkout that builds whatever there is to do.
 if (HAS_COMPILER && nativeProgram("begat-change-feed") !== undefined && existsSync("/proc/self/ns/mnt")) {
   process.env.BEGAT_E2E_DAEMON = "builder";
   afterAll(async () => {
     const status = await sharedEngineStatus();
+    endSharedEngine();
     // Else these tests would say nothing about it.
     expect(status?.handed).toBeGreaterThan(40);
   });
