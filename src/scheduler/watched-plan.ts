@@ -96,7 +96,7 @@ export class WatchedPlan {
 
   /**
    * Looks at these. `different`: not as the last build knew it. `always`: a symlink, or a file of several names, so that
-   * a watch of its directory does not tell of all that is written to it.
+   * a watch of its directory does not tell of all that is written to it; and a tree, whose directories come and go.
    */
   survey(checkout: Checkout, paths: Iterable<number>): { readonly different: number[]; readonly always: number[] } {
     const { loaded, state } = this.prepared;
@@ -111,7 +111,7 @@ export class WatchedPlan {
         continue;
       }
       if (!this.#isAsKnown(checkout, path)) different.push(path);
-      if (found !== undefined || this.#hasOtherWays(checkout, path)) always.push(path);
+      if (found !== undefined || state.is(path, "tree")) always.push(path);
     }
     return { different, always };
   }
@@ -128,15 +128,6 @@ export class WatchedPlan {
     return (
       checkout.fs.statInto(checkout.absolute(name), this.#numbers, 0) && state.hasSignature(path, this.#numbers, 0)
     );
-  }
-
-  /** Whether a tree has files of several names. */
-  #hasOtherWays(checkout: Checkout, path: number): boolean {
-    const members = this.prepared.state.members.get(path) ?? [];
-    return members.some(({ path: name, digest }) => {
-      const found = digest === undefined ? undefined : checkout.fs.lstat(checkout.absolute(name));
-      return found?.kind === "file" && found.linkCount > 1;
-    });
   }
 
   /** Paths of the plan in these directories, and these. */

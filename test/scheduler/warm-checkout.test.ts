@@ -8,9 +8,11 @@ const BEGATFILE = `
 dictum shout(name) { in [ src/$name ] out [ obj/$name ] exec [[[ shout ]]] }
 dictum join { in [ obj/a obj/b ] out [ out/all ] exec [[[ join ]]] }
 dictum list { in [ docs/ ] out [ out/docs ] exec [[[ list ]]] }
+dictum pack { in [ docs/ ] out [ out/tree/ ] exec [[[ pack ]]] }
 apply(shout [ a b ])
 run join()
 run list()
+run pack()
 `;
 
 /** A checkout whose feed tells of each change as a kernel does: by the directory of the name that was used. */
@@ -26,7 +28,9 @@ class Told {
     this.world = new MemoryBuilds(async ({ inputs, request, write }) => {
       const text = [...inputs].filter(([name]) => !name.startsWith(".begat/")).map(([, bytes]) => bytes.toString());
       if (text.join("").includes("bad")) return 1;
-      write(request.outputs[0]?.path ?? "", text.join("").toUpperCase());
+      const path = request.outputs[0]?.path ?? "";
+      const paths = path === "out/tree" ? [`${path}/top`, `${path}/deep/er/below`] : [path];
+      for (const one of paths) write(one, text.join("").toUpperCase());
       return 0;
     });
     const { fs, clock } = this.world;
@@ -74,9 +78,18 @@ class Told {
   expected(): Record<string, string> | undefined {
     const { world } = this;
     const [a, b] = [world.read("src/a"), world.read("src/b")];
-    const docs = world.fs.readDirectory("/checkout/docs").map(({ name }) => world.read(`docs/${name}`));
-    if (a === undefined || b === undefined || `${a}${b}${docs.join("")}`.includes("bad")) return undefined;
-    return { "out/all": `${a}${b}`.toUpperCase(), "out/docs": docs.join("").toUpperCase() };
+    const docs = this.#below("/checkout/docs").join("");
+    if (a === undefined || b === undefined || `${a}${b}${docs}`.includes("bad")) return undefined;
+    const listed = docs.toUpperCase();
+    const tree = { "out/tree/top": listed, "out/tree/deep/er/below": listed };
+    return { "out/all": `${a}${b}`.toUpperCase(), "out/docs": listed, ...tree };
+  }
+
+  #below(directory: string): string[] {
+    return this.world.fs.readDirectory(directory).flatMap(({ name, kind }) => {
+      const path = `${directory}/${name}`;
+      return kind === "directory" ? this.#below(path) : [this.world.fs.readFile(path).toString()];
+    });
   }
 
   async build() {
@@ -95,7 +108,7 @@ let told: Told;
 beforeEach(async () => {
   told = new Told();
   await told.world.clock.advance(1000);
-  expect((await told.build()).executed).toHaveLength(4);
+  expect((await told.build()).executed).toHaveLength(5);
   await told.world.clock.advance(1000);
   // The first one knew nothing, and looked when its own writing was a moment ago.
   expect((await told.build()).executed).toEqual([]);
@@ -132,13 +145,25 @@ describe("a warm checkout", () => {
     expect(await told.build()).toMatchObject({ isQuick: false, executed: [] });
   });
 
-  test("looks only where something was told of", async () => {
-    for (let i = 0; i < 200; i++) told.world.write(`docs/${i}`, `${i}`);
-    await told.build();
-    await told.world.clock.advance(1000);
-    await told.build();
-    told.world.write("src/a", "other ");
-    expect(await looks(() => told.world.warmBuild(told.warm))).toBeLessThan(60);
+  test("looks only where something was told of, but for trees", async () => {
+    const { world, warm } = told;
+    const many = Array.from({ length: 200 }, (_, i) => `many/${i}`);
+    for (const path of many) world.write(path, path);
+    const trees = BEGATFILE.slice(0, BEGATFILE.indexOf("dictum list"));
+    world.write(
+      "begatfile",
+      `${trees}dictum all { in [ ${many.join(" ")} ] out [ out/many ] exec [[[ all ]]] }
+apply(shout [ a b ])
+run join()
+run all()
+`,
+    );
+    for (let round = 0; round < 2; round++) {
+      await world.warmBuild(warm);
+      await world.clock.advance(1000);
+    }
+    world.write("src/a", "other ");
+    expect(await looks(() => world.warmBuild(warm))).toBeLessThan(60);
   });
 
   test.each<readonly [string, () => void]>([
@@ -168,7 +193,7 @@ describe("a warm checkout", () => {
     told.feed.change = () => {};
     told.world.write("docs/one", "2");
     told.feed.change = unheard;
-    expect((await told.build()).executed).toEqual(["list()"]);
+    expect((await told.build()).executed).toEqual(["list()", "pack()"]);
   });
 
   test("of another question it knows nothing", async () => {
@@ -183,11 +208,11 @@ describe("a warm checkout", () => {
 describe("whatever happens between builds", () => {
   type Step = readonly [name: string, apply: (told: Told) => unknown];
   const text = fc.constantFrom("one ", "two ", "three ", "bad ");
-  const source = fc.constantFrom("src/a", "src/b", "docs/one", "docs/two");
+  const source = fc.constantFrom("src/a", "src/b", "docs/one", "docs/two", "docs/sub/three", "docs/sub/deep/four");
   const step: fc.Arbitrary<Step> = fc.oneof(
     fc.tuple(source, text).map(([path, content]): Step => [`write ${path}`, ({ world }) => world.write(path, content)]),
     fc
-      .constantFrom("out/all", "out/docs", "obj/a", "docs/two")
+      .constantFrom("out/all", "out/docs", "out/tree/deep", "obj/a", "docs/two", "docs/sub")
       .map((path): Step => [`remove ${path}`, ({ world }) => world.fs.lstat(world.at(path)) && world.remove(path)]),
     fc
       .constantFrom("out/all", "out/docs")
