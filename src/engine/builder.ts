@@ -8,7 +8,7 @@ import { comparable, readStanding } from "./standing.ts";
 
 /** Variables of the terminal and the shell, which differ from window to window and decide nothing. */
 const PASSING =
-  /^(TERM|TERM_.*|COLORTERM|COLUMNS|LINES|SHLVL|_|PWD|OLDPWD|WINDOWID|TMUX|TMUX_PANE|STY|WINDOW|SSH_.*|GPG_TTY|VTE_VERSION|BEGAT_ASKED)$/;
+  /^(TERM|TERM_.*|COLORTERM|COLUMNS|LINES|SHLVL|_|PWD|OLDPWD|WINDOWID|TMUX|TMUX_PANE|STY|WINDOW|SSH_(CLIENT|CONNECTION|TTY)|GPG_TTY|VTE_VERSION|BEGAT_ASKED)$/;
 
 /** Variables that may decide something. On the way to Node its certificates go by another name. */
 function deciding(env: BuilderOptions["env"]): ReadonlyMap<string, string | undefined> {

@@ -112,6 +112,8 @@ test.skipIf(!HAS_BAZEL)(
     await bazel("clean");
     expect(await build("second.json")).toEqual({ "remote cache hit": 5 });
     expect(readFileSync(join(home.path, "workspace/bazel-bin/said.txt"), "utf8")).toBe("the answer is 42\n");
+    // What it executed is in its ledger at the latest when it ends.
+    await fulcrum.kill("SIGTERM");
     const verified = await home.workspace().begat(["ledger", "verify", "--json"]);
     expect(verified.status).toBe(0);
     expect(JSON.parse(verified.stdout)).toMatchObject({ executions: 5, signatures: 5 });

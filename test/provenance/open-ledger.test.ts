@@ -140,7 +140,9 @@ describe("refused, and left as it is", () => {
   test("a directory", async () => {
     const home = newStateHome();
     mkdirSync(databaseOf(home));
-    await expect(open(home)).rejects.toMatchObject({ code: "LEDGER_NOT_WRITABLE" });
+    // SQLite opens one on some file systems, to find nothing in it.
+    const code = expect.stringMatching(/^LEDGER_(NOT_WRITABLE|UNREADABLE)$/);
+    await expect(open(home)).rejects.toMatchObject({ code });
   });
 
   test("a state home that is a file, with the way out", async () => {
@@ -270,13 +272,15 @@ describe("disks that will not", () => {
     const later = await open(home);
     await later.append([ingest("there is room now")]);
     expect(later.size()).toBe(acknowledged.length + 2);
+    // What is open for writing keeps a file system from being made read-only.
+    later.close();
   });
 
   test("a read-only file system: refused with the directory and the variable", async (context) => {
     if (!mounted) return context.skip("a file system can only be made read-only by root");
     const home = join(mount, "fixed");
     await smallLedger(home);
-    spawnSync("mount", ["-o", "remount,ro", mount]);
+    expect(spawnSync("mount", ["-o", "remount,ro", mount]).status).toBe(0);
     try {
       const why = {
         code: "LEDGER_NOT_WRITABLE",

@@ -1,4 +1,5 @@
 import { join } from "node:path/posix";
+import { BegatError } from "../../base/index.ts";
 import { keysDirectory } from "../../provenance/index.ts";
 import { type BuildEvent, type BuildRooms, CHECKOUT, type EventListener } from "../../scheduler/index.ts";
 import type { Host } from "../host.ts";
@@ -86,7 +87,13 @@ export class Workbench {
   #mayGoOn({ machine, question, openedMs, files }: Opened, asked: string): boolean {
     if (question !== asked || machine.clock.monotonicMs() - openedMs > OPEN_MS || this.#filesOf(machine) !== files)
       return false;
-    return machine.resume();
+    try {
+      return machine.resume();
+    } catch (error) {
+      // Whatever is wrong with the ledger or the index, it is told of when they are opened.
+      if (error instanceof BegatError) return false;
+      throw error;
+    }
   }
 
   /** An executor that stays is chosen once, and what was said then is said to each build. */
