@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type EngineStatus, engineDirectory, orderEngine } from "../../src/engine/index.ts";
 import { ClientInstallation } from "./client-installation.ts";
 
@@ -26,6 +26,16 @@ export function begatWords(program: string): readonly [string, ...string[]] {
   return client === undefined ? [process.execPath, program] : [client.client, client.root];
 }
 
+/** Builds that Node did for begat-client, since nobody else did. */
+export function buildsAlone(): number {
+  const told = installation && join(dirname(installation.root), "alone");
+  return told !== undefined && existsSync(told) ? statSync(told).size : 0;
+}
+
+/** A Node that leaves a byte for each build it is to do itself. */
+const aloneToo = (place: string): string =>
+  `#!/bin/sh\nif [ "$2" = build ]; then printf x >> "${place}/alone"; fi\nexec "${process.execPath}" "$@"\n`;
+
 /** Where builders are to work: has one stand by for this checkout. */
 export function standBuilderBy(directory: string, env: Readonly<Record<string, string>>): void {
   const client = byClient();
@@ -42,7 +52,7 @@ function byClient(): ClientInstallation | undefined {
     // As the engine's: others run it too.
     chmodSync(place, 0o755);
     process.on("exit", () => rmSync(place, { recursive: true, force: true }));
-    installation = new ClientInstallation(place, `#!/bin/sh\nexec "${process.execPath}" "$@"\n`);
+    installation = new ClientInstallation(place, aloneToo(place));
   }
   return installation;
 }
