@@ -19,7 +19,13 @@ export interface DaemonServices {
   daemonStart(request: {
     readonly idle: string | undefined;
     readonly builds: string | undefined;
-  }): Promise<DaemonView & { readonly fresh: boolean; readonly builder: BuilderStatus | undefined }>;
+  }): Promise<
+    DaemonView & {
+      readonly fresh: boolean;
+      readonly builder: BuilderStatus | undefined;
+      readonly problem: string | undefined;
+    }
+  >;
   /** Stops it, and all builders. */
   daemonStop(): Promise<{
     readonly stopped: boolean;

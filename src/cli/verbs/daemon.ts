@@ -32,13 +32,14 @@ export async function daemonStart(context: Context): Promise<number> {
     return EXIT.ok;
   }
   const idle = idleMs === undefined ? undefined : `${idleMs}ms`;
-  const { fresh, builder, ...view } = await services.daemonStart({ idle, builds });
+  const { fresh, builder, problem, ...view } = await services.daemonStart({ idle, builds });
   const isThere = view.state === "running" && (builds === undefined || builder !== undefined);
-  answer(context, { ...view, fresh, builder }, () => {
+  answer(context, { ...view, fresh, builder, problem }, () => {
     if (view.state !== "running") return describe(context, view);
     const engine = `${fresh ? "the warm engine was started" : "the warm engine is running already"}: process ${view.status.pid}\n`;
     if (builds === undefined) return engine;
-    if (builder === undefined) return `${engine}no builder of ${oneLine(builds)} was started\n`;
+    if (builder === undefined)
+      return `${engine}no builder of ${oneLine(builds)} was started: ${oneLine(problem ?? "")}\n`;
     return `${engine}the builder of ${oneLine(builder.root)}: process ${builder.pid}\n`;
   });
   return isThere ? EXIT.ok : EXIT.failed;

@@ -63,7 +63,13 @@ async function tellBuilders(directory: string, kind: "status" | "stop"): Promise
 export async function daemonStart(
   machine: Machine,
   { idle, builds }: { readonly idle: string | undefined; readonly builds: string | undefined },
-): Promise<DaemonView & { readonly fresh: boolean; readonly builder: BuilderStatus | undefined }> {
+): Promise<
+  DaemonView & {
+    readonly fresh: boolean;
+    readonly builder: BuilderStatus | undefined;
+    readonly problem: string | undefined;
+  }
+> {
   const directory = enginePlace(machine);
   const root = builds === undefined ? undefined : machine.workspace(builds, []).root;
   const find = async () => {
@@ -72,7 +78,7 @@ export async function daemonStart(
   };
   const before = await find();
   const fresh = before.state === "absent";
-  if (!fresh && (root === undefined || before.builder !== undefined)) return { ...before, fresh };
+  if (!fresh && (root === undefined || before.builder !== undefined)) return { ...before, fresh, problem: undefined };
   rmSync(join(directory, FAILURE_FILE), { force: true });
   if (fresh) spawnEngine(machine.host.env, idle);
   if (root !== undefined && before.builder === undefined) spawnBuilder(machine.host.env, root, idle);
@@ -80,7 +86,10 @@ export async function daemonStart(
   for (;;) {
     const now = await find();
     const stands = now.state !== "absent" && (root === undefined || now.builder !== undefined);
-    if (stands || lastFailure(directory) !== undefined || machine.clock.monotonicMs() > until) return { ...now, fresh };
+    if (stands) return { ...now, fresh, problem: undefined };
+    const isLate = machine.clock.monotonicMs() > until;
+    const problem = lastFailure(directory) ?? (isLate ? `nobody listened after ${STARTING_MS / 1000} s` : undefined);
+    if (problem !== undefined) return { ...now, fresh, problem };
     await machine.clock.sleep(STEP_MS);
   }
 }
