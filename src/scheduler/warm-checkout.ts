@@ -106,7 +106,7 @@ export class WarmCheckout {
   }
 
   /** Whether a build would have nothing to do, as far as that is known without one. */
-  async nothingToDo(options: BuildOptions, checkout: Checkout): Promise<QuickAnswer | undefined> {
+  async atRest(options: BuildOptions, checkout: Checkout): Promise<QuickAnswer | undefined> {
     this.#ask(options);
     const rest = this.#rest;
     if (rest === undefined || options.force) return undefined;

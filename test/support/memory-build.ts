@@ -145,7 +145,7 @@ export class MemoryBuilds {
     const executor = this.#executor(OPTIONS.jobs);
     const rooms = this.#rooms(executor);
     const options = { ...OPTIONS, ...given };
-    const rest = await warm.nothingToDo(options, rooms.checkout);
+    const rest = await warm.atRest(options, rooms.checkout);
     if (rest?.upToDate) {
       await warm.settle(settling);
       return { summary: QUICK, events: [], executed: [], isQuick: true };

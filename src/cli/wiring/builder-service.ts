@@ -73,7 +73,7 @@ function servicesFor(
       process.chdir(root);
       const asked = schedulerOptions(machine, workspace, options);
       const checkout = new Checkout(machine.fs, root, { ledger: machine.ledgerFile });
-      const rest = options.executor === undefined ? await warm.nothingToDo(asked, checkout) : undefined;
+      const rest = options.executor === undefined ? await warm.atRest(asked, checkout) : undefined;
       if (rest?.upToDate) return quickSummary(rest, listener, machine.clock.monotonicMs() - started);
       const rooms = { ...(await bench.rooms(host, options, listener)), onPlan: refuseTerminal };
       // What could not be opened, or broke, is opened anew.
