@@ -16,10 +16,7 @@ export interface DaemonServices {
    *
    * @param request.idle Duration after which they end by themselves, as written.
    */
-  daemonStart(request: {
-    readonly idle: string | undefined;
-    readonly builds: string | undefined;
-  }): Promise<
+  daemonStart(request: { readonly idle: string | undefined; readonly builds: string | undefined }): Promise<
     DaemonView & {
       readonly fresh: boolean;
       readonly builder: BuilderStatus | undefined;
