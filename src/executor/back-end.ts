@@ -31,6 +31,8 @@ export interface RecipeRun {
   /** How long a process that outlives the recipe may take to end by itself; hundredths of a second. */
   readonly patience: number;
   readonly variation?: Variation | undefined;
+  /** Numbers of the processors it is to use, which the fewest others use now; absent: as its seat and variation say. */
+  readonly processors?: readonly number[] | undefined;
   /** What stands before a command to trace it. */
   readonly tracer?: readonly string[] | undefined;
 }

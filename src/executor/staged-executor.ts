@@ -20,6 +20,8 @@ import { DEFAULT_LIMITS, type ExecutorLimits } from "./limits.ts";
 import { sweepBuildRoot } from "./outputs/build-root-sweep.ts";
 import { type CollectedOutputs, OutputCollector } from "./outputs/output-collector.ts";
 import { recipeEnvironment } from "./recipe-environment.ts";
+import { ProcessorShares } from "./sandbox/processor-shares.ts";
+import { allowedProcessors, visibleProcessors } from "./sandbox/processors.ts";
 import type { Slot } from "./slot.ts";
 import { SlotPool } from "./slot-pool.ts";
 import { InputStager } from "./staging/input-stager.ts";
@@ -64,6 +66,7 @@ export abstract class StagedExecutor implements Executor {
   readonly #backEnd: BackEnd;
   readonly #stager: InputStager;
   readonly #pool: SlotPool;
+  readonly #shares = new ProcessorShares(allowedProcessors(), process.pid);
   #probed: Promise<Capabilities> | undefined;
   #probedImages: Promise<Capabilities> | undefined;
 
@@ -195,7 +198,7 @@ export abstract class StagedExecutor implements Executor {
       const strace = options.trace && !request.interactive ? straceProgram() : undefined;
       const traceFile = `${slot.directory}/io/trace`;
       const tracer = strace === undefined ? undefined : straceWords(strace, traceFile);
-      const run = { request, environment, slot: places, bound: inputs.bound, patience, variation, tracer };
+      const staging = { request, environment, slot: places, bound: inputs.bound, patience, variation, tracer };
 
       const endTurn = await options.turn?.();
       if (signal.aborted) {
@@ -218,6 +221,12 @@ export abstract class StagedExecutor implements Executor {
             }, timeoutMs)
           : undefined;
       signal.addEventListener("abort", kill, { once: true });
+      // As it stands now: more slots than processors hold recipes that are staged and wait.
+      const share =
+        request.imageRoot === undefined || variation !== undefined
+          ? undefined
+          : this.#shares.take(visibleProcessors(request.resources));
+      const run = { ...staging, processors: share?.numbers };
       let ended: LaunchedCommand;
       try {
         if (request.interactive) {
@@ -231,6 +240,7 @@ export abstract class StagedExecutor implements Executor {
       } finally {
         clearTimeout(timer);
         signal.removeEventListener("abort", kill);
+        share?.free();
         endTurn?.();
       }
       const durationMs = clock.monotonicMs() - began;

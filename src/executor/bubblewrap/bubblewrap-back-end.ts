@@ -75,10 +75,7 @@ export class BubblewrapBackEnd implements BackEnd {
     const [environment, command] = commandWithEnvironment(request.argv, run.environment, request.imageRoot);
     const sandbox = [this.program, ...isolation, ...this.#runArguments({ ...run, environment }), "--"];
     const init = [INIT_SHELL, "-c", SANDBOX_INIT.replaceAll(">&3", ">/dev/null"), String(run.patience), ...command];
-    const image =
-      request.imageRoot === undefined
-        ? []
-        : onProcessors(this.#describer.processorsFor(slot.index, visibleProcessors(request.resources)));
+    const image = request.imageRoot === undefined ? [] : onProcessors(this.#describer.processorsOf(run) ?? []);
     const before = [...withoutAddressChance(), ...image];
     const shell = ["/bin/sh", "-c", `exec "$@"${this.#filterRedirection(slot)}`, "sh"];
     return { argv: [...shell, ...before, ...sandbox, ...init], env: {}, cwd: "/" };
@@ -107,11 +104,14 @@ export class BubblewrapBackEnd implements BackEnd {
     return words;
   }
 
-  #processorWords({ slot, variation }: Run, processors: number): readonly string[] {
+  #processorWords(run: Run, processors: number): readonly string[] {
+    const { slot, variation } = run;
     if (slot.image === undefined) return variation === undefined ? [] : withOneProcessor(variation);
-    const seat = variation === undefined ? slot.index : slot.index + 1 + variation.seed;
-    if (variation === undefined && processors === 1) return [];
-    return onProcessors(this.#describer.processorsFor(seat, processors));
+    const numbers = this.#describer.processorsOf(run) ?? [];
+    // Where its launcher is already there is nothing to say, which saves a process.
+    const [own] = this.#describer.processorsFor(slot.index, 1);
+    if (variation === undefined && processors === 1 && numbers[0] === own) return [];
+    return onProcessors(numbers);
   }
 
   #filterRedirection(slot: SlotPlaces): string {

@@ -19,16 +19,18 @@ export interface ContainerFacts {
   /** Directory with the files of `MASKABLE`, an empty resolv.conf and the report. */
   readonly shared: string;
   readonly report: string;
+  /** As in `RecipeRun`; a container that stays has those of its seat. */
+  readonly processors?: readonly number[] | undefined;
 }
 
 /** What holds for every container, whatever runs in it. */
 export function hostConfig(
-  { slot, limits, profile, shared, report }: ContainerFacts,
+  { slot, limits, profile, shared, report, processors }: ContainerFacts,
   request: Pick<ExecutionRequest, "network" | "resources">,
 ): Docker.HostConfig {
   const count = visibleProcessors(request.resources);
   const all = allowedProcessors();
-  const processors = Array.from({ length: Math.min(count, all.length) }, (_, n) => all[(slot.index + n) % all.length]);
+  const ofSeat = Array.from({ length: Math.min(count, all.length) }, (_, n) => all[(slot.index + n) % all.length]);
   const { memory } = request.resources;
   const openFiles = { Name: "nofile", Soft: limits.openFiles, Hard: limits.openFiles * 4 };
   const fileBytes = limits.outputBytes + 1024 ** 3;
@@ -39,7 +41,7 @@ export function hostConfig(
     SecurityOpt: ["no-new-privileges:true", `seccomp=${JSON.stringify(profile)}`],
     PidsLimit: request.resources.pids ?? limits.processes,
     ...(memory === undefined ? {} : { Memory: memory, MemorySwap: memory }),
-    CpusetCpus: processors.join(","),
+    CpusetCpus: (processors ?? ofSeat).join(","),
     IpcMode: "private",
     LogConfig: { Type: "none", Config: {} },
     Ulimits: [openFiles, { Name: "core", Soft: 0, Hard: 0 }, { Name: "fsize", Soft: fileBytes, Hard: fileBytes }],

@@ -97,6 +97,7 @@ class DockerBackEnd implements BackEnd {
       profile: this.#profile,
       shared: this.#sharedFiles(slot, request),
       report,
+      processors: this.#options.lane === "exec" ? undefined : run.processors,
     };
     writeFileSync(report, "");
     const user = `${slot.uid ?? process.getuid?.() ?? 0}`;

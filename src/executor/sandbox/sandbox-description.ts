@@ -98,8 +98,9 @@ export class SandboxDescriber {
     return [...network, ...inputs];
   }
 
-  /** Numbers of the processors a run may use: in an image one for each seat, unless it asks for more; `undefined`: all. */
-  processorsOf({ slot, variation, request }: RecipeRun): readonly number[] | undefined {
+  /** Numbers of the processors a run may use: in an image one, unless it asks for more; `undefined`: all. */
+  processorsOf({ slot, variation, request, processors }: RecipeRun): readonly number[] | undefined {
+    if (processors !== undefined) return processors;
     if (slot.image === undefined) {
       if (variation === undefined || this.#processors.length < 2) return undefined;
       return [this.#processors[variation.seed % this.#processors.length] as number];
