@@ -7,4 +7,5 @@ export * from "./isolation.ts";
 export { NumberRow } from "./number-row.ts";
 export * from "./text-pool.ts";
 export * from "./utf8-order.ts";
+export * from "./weighed-memory.ts";
 export * from "./workspace-path.ts";

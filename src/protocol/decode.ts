@@ -1,5 +1,6 @@
 import type { Digest, Sha256, WorkspacePath } from "../base/index.ts";
 import { EMPTY_DIGEST, parseSha256 } from "../base/index.ts";
+import { DirectoryMemory } from "./directory-memory.ts";
 import { Action, Command, Directory, Tree, type Digest as WireDigest } from "./generated/actions.ts";
 import { ProtocolError, type TreeNode } from "./input-root.ts";
 
@@ -75,6 +76,9 @@ function checkName(name: string): void {
   }
 }
 
+/** Actions of one build share most of their directories. */
+const remembered = new DirectoryMemory();
+
 /** `load` gives the bytes of a Directory by hash; `undefined` makes the whole tree malformed. */
 function node(bytes: Uint8Array, load: (hash: Sha256) => Uint8Array | undefined, depth: number): TreeNode {
   if (depth > 200) throw new ProtocolError("PROTOCOL_MALFORMED", "tree is more than 200 directories deep");
@@ -94,11 +98,15 @@ function node(bytes: Uint8Array, load: (hash: Sha256) => Uint8Array | undefined,
     })),
     directories: directory.directories.map((child) => {
       const { hash } = digestFrom(child.digest, child.name);
+      const known = remembered.get(hash);
+      if (known !== undefined) return { name: child.name, node: known };
       const childBytes = hash === EMPTY_DIGEST.hash ? new Uint8Array() : load(hash);
       if (childBytes === undefined) {
         throw new ProtocolError("PROTOCOL_MALFORMED", `directory ${child.name} (${hash}) is missing`);
       }
-      return { name: child.name, node: node(childBytes, load, depth + 1) };
+      const decoded = node(childBytes, load, depth + 1);
+      remembered.put(hash, childBytes, decoded);
+      return { name: child.name, node: decoded };
     }),
     symlinks: directory.symlinks.map(({ name, target }) => ({ name, target })),
   };

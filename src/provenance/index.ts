@@ -41,6 +41,7 @@ export type { ProofCrypto } from "./proof/verify-bytes.ts";
 export * from "./proof/verify-policy.ts";
 export * from "./proof/verify-proof.ts";
 export * from "./proof/vsa.ts";
+export * from "./proven-signatures.ts";
 export * from "./pruned-hit.ts";
 export * from "./questions/affected.ts";
 export * from "./questions/artifact-path.ts";

@@ -17,6 +17,7 @@ import type { NoteSignature } from "./note/note.ts";
 import { writePin, writeSecondPin } from "./pin.ts";
 import type { LedgerRecord } from "./record.ts";
 import { type EncodedRecord, encodeRecord, RecordError } from "./record-codec.ts";
+import { leafOf, noteLeaf } from "./record-leaf.ts";
 
 /** How long appends are gathered before they are synced together. */
 export interface GroupWindow {
@@ -159,7 +160,12 @@ export class SqliteLedger implements Ledger {
 
   record(seq: number): LedgerRecord | undefined {
     const record = this.#reading(() => this.#records.record(seq));
-    return record && takeListBack(record, (hash) => this.manifest(hash));
+    if (record === undefined) return undefined;
+    const whole = takeListBack(record, (hash) => this.manifest(hash));
+    const leaf = leafOf(record);
+    // What stands elsewhere stands there under its hash.
+    if (leaf !== undefined) noteLeaf(whole, leaf);
+    return whole;
   }
 
   manifest(hash: Sha256): Buffer | undefined {

@@ -8,7 +8,9 @@ import {
   verifyExecution,
 } from "./execution-signing.ts";
 import type { Ledger } from "./ledger.ts";
+import type { ProvenSignatures } from "./proven-signatures.ts";
 import type { ExecBody, LedgerRecord, RecordFrame } from "./record.ts";
+import { leafOf } from "./record-leaf.ts";
 import type { ActionListing, InputLister } from "./statement.ts";
 
 /** What must hold before an earlier execution is used instead of a new one. */
@@ -20,6 +22,8 @@ export interface TrustPolicy {
   readonly taint?: TaintSource;
   /** How many executions must agree, this one among them: by other keys, or again under other conditions. */
   readonly agreement?: { readonly k: number; readonly count: (record: ExecBody & RecordFrame) => number };
+  /** What was proven before, by these `keys`; absent: everything is proven anew. */
+  readonly proven?: ProvenSignatures;
 }
 
 export type Distrust =
@@ -102,7 +106,13 @@ const conclude = (record: ExecBody & RecordFrame, signature: SignatureVerdict): 
 export function trustedExecution(found: Candidate, action: Sha256, ledger: Ledger, policy: TrustPolicy): TrustVerdict {
   const verdict = candidate(found, action, ledger, policy);
   if (!verdict.trusted) return verdict;
-  return conclude(verdict.record, verifyExecution(verdict.record, policy.keys, ledger, policy.lister));
+  const { record } = verdict;
+  const leaf = leafOf(record);
+  const listing = leaf && policy.proven?.get(leaf);
+  if (listing !== undefined) return { trusted: true, record, listing };
+  const signature = verifyExecution(record, policy.keys, ledger, policy.lister);
+  if (signature.ok && leaf !== undefined) policy.proven?.set(leaf, signature.listing);
+  return conclude(record, signature);
 }
 
 /** `trustedExecution` with the signature checked off the main thread: for many hits at once. */

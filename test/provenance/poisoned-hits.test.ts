@@ -1,3 +1,4 @@
+import Database from "better-sqlite3";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type Sha256, sha256 } from "../../src/base/index.ts";
 import { KernelRandom } from "../../src/platform/index.ts";
@@ -6,6 +7,7 @@ import {
   type ExecBody,
   findTaint,
   loadSigner,
+  ProvenSignatures,
   readKeyHistory,
   type SqliteLedger,
   signControl,
@@ -14,6 +16,7 @@ import {
   type TrustVerdict,
   trustedExecution,
 } from "../../src/provenance/index.ts";
+import { leafHash } from "../../src/provenance/record-codec.ts";
 import { failed, listAction, type SketchedChore, sketchChore } from "../support/recorded-chore.ts";
 import { files, newStateHome, open, record } from "./state-home.ts";
 
@@ -24,13 +27,17 @@ const second = sketchChore({ chore: "ld(app)", inputs: { "a.o": "object a\n" }, 
 let home: string;
 let ledger: SqliteLedger;
 let seqs: number[];
+let proven: ProvenSignatures;
 beforeEach(async () => {
+  proven = new ProvenSignatures();
   home = newStateHome();
   ledger = await open(home);
   seqs = await record(ledger, "b1", [first, second]);
+  // What is genuine was asked for before, and is remembered.
+  for (const [i, { facts }] of [first, second].entries()) asked(seqs[i] as number, facts.action);
 });
 
-/** What a build makes of an index that says `seq` is a result of `action`. */
+/** What a build makes of an index that says `seq` is a result of `action`, whatever it has proven before. */
 function asked(seq: number, action: Sha256, minimumLevel: "none" | "hermetic" = "none"): TrustVerdict {
   const keys = readKeyHistory(ledger);
   const made = [...ledger.read(0, ledger.size())].flatMap((row) => {
@@ -39,7 +46,11 @@ function asked(seq: number, action: Sha256, minimumLevel: "none" | "hermetic" = 
   });
   const producers = (hash: Sha256) => made.filter(({ out }) => out.some(({ d }) => d === hash));
   const taint = findTaint({ ledger, history: keys, lister: listAction, members: () => undefined, producers });
-  return trustedExecution({ seq }, action, ledger, { minimumLevel, keys, lister: listAction, taint });
+  const policy = { minimumLevel, keys, lister: listAction, taint };
+  const verdict = trustedExecution({ seq }, action, ledger, policy);
+  for (let times = 0; times < 2; times++)
+    expect(trustedExecution({ seq }, action, ledger, { ...policy, proven })).toEqual(verdict);
+  return verdict;
 }
 
 async function append(body: ExecBody, chore: SketchedChore): Promise<number> {
@@ -177,4 +188,40 @@ describe("a poisoned cache", () => {
     expect(asked(seqs[0]!, first.facts.action)).toMatchObject({ trusted: true, record: { out: first.facts.out } });
     expect(asked(seqs[1]!, second.facts.action)).toMatchObject({ trusted: true });
   });
+
+  test("that comes to stand where a genuine result was proven: refused", async () => {
+    const at = await append(signed(first), first);
+    expect(asked(at, first.facts.action)).toMatchObject({ trusted: true });
+    const [row] = [...ledger.read(at, at + 1)];
+    const bytes = Buffer.from(row!.bytes.toString().replaceAll(first.facts.out[0]!.d, poisoned.facts.out[0]!.d));
+    const database = new Database(ledger.path);
+    database.exec("DROP TRIGGER record_fixed");
+    const leaf = Buffer.from(leafHash(bytes), "hex");
+    database.prepare("UPDATE record SET bytes = ?, leaf = ? WHERE seq = ?").run(bytes, leaf, at);
+    database.close();
+    expect(ledger.record(at)).toMatchObject({ out: [{ d: poisoned.facts.out[0]?.d }] });
+    expect(asked(at, first.facts.action)).toMatchObject({ trusted: false, reason: "bad-signature" });
+  });
+
+  test("is not asked for twice: what was proven is not proven again", () => {
+    const keys = readKeyHistory(ledger);
+    let listed = 0;
+    const lister: typeof listAction = (...of) => {
+      listed++;
+      return listAction(...of);
+    };
+    const policy = { minimumLevel: "none" as const, keys, lister, proven };
+    expect(trustedExecution({ seq: seqs[0]! }, first.facts.action, ledger, policy).trusted).toBe(true);
+    expect(listed).toBe(0);
+  });
+});
+
+test("no more listings are remembered than there is room for", () => {
+  const listing = { inputs: Array(60_000).fill({ path: "a", digest: sha256("a"), executable: false }) };
+  const [a, b, c] = ["a", "b", "c"].map((text) => sha256(text)) as [Sha256, Sha256, Sha256];
+  const large = new ProvenSignatures();
+  large.set(a, listing as never);
+  large.set(b, listing as never);
+  large.set(c, { inputs: Array(100_000).fill(listing.inputs[0]) } as never);
+  expect([a, b, c].map((leaf) => large.get(leaf) !== undefined)).toEqual([false, true, false]);
 });

@@ -10,6 +10,7 @@ import {
   indexedExecution,
   type Ledger,
   openLedger,
+  ProvenSignatures,
   type SqliteLedger,
   trustedExecution,
 } from "../../provenance/index.ts";
@@ -74,8 +75,9 @@ export function trustIn(ledger: Ledger, index: Pick<ActionIndex, "find" | "produ
   });
   const count = agreementOn({ ledger, keys, lister, executions: (action) => index.find(action) });
   const agreement = { k: agreeing, count };
+  const proven = new ProvenSignatures();
   return (candidate, action, minimum) => {
-    const policy = { minimumLevel: minimum, keys, lister, taint, agreement };
+    const policy = { minimumLevel: minimum, keys, lister, taint, agreement, proven };
     const verdict = trustedExecution(candidate, action, ledger, policy);
     if (verdict.trusted)
       return { trusted: true, execution: indexedExecution(verdict.record), listing: verdict.listing };

@@ -3,6 +3,7 @@ import { type Entry, LedgerError } from "../ledger.ts";
 import type { LedgerDatabase } from "../ledger-database.ts";
 import type { LedgerRecord } from "../record.ts";
 import { type EncodedRecord, leafHash, parseRecord } from "../record-codec.ts";
+import { noteLeaf } from "../record-leaf.ts";
 
 interface Row {
   readonly seq: number;
@@ -72,8 +73,10 @@ export class RecordStore {
   record(seq: number): LedgerRecord | undefined {
     const row = this.#statements.one.get(seq) as Row | undefined;
     if (row === undefined) return undefined;
-    this.#checkLeaf(row);
-    return parseRecord(row.bytes, { seq: row.seq, log: this.#origin });
+    const leaf = this.#checkLeaf(row);
+    const record = parseRecord(row.bytes, { seq: row.seq, log: this.#origin });
+    noteLeaf(record, leaf);
+    return record;
   }
 
   manifest(hash: Sha256): Buffer | undefined {

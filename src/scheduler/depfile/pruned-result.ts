@@ -31,16 +31,12 @@ export function prunedResult(
   { index, ledger, trust }: Records,
   minimum: IsolationLevel,
 ): { readonly execution: IndexedExecution; readonly decision: Reuse } | undefined {
-  const standing = (state.seqs[chore] as number) - 1;
-  const candidates = index.history(plan.label(chore), MOST_CANDIDATES).reverse();
-  const first = candidates.findIndex(({ seq }) => seq === standing);
-  if (first > 0) candidates.unshift(...candidates.splice(first, 1));
   const blobs = new Map<Sha256, Uint8Array>(described.manifests.map(({ hash, bytes }) => [hash, bytes]));
   const asked = described.request.actionDigest.hash;
   // By the list of what was used, which hardly ever differs between executions of one chore.
   const keys = new Map<Sha256, Sha256 | undefined>();
-  for (const candidate of candidates) {
-    const record = ledger.record(candidate.seq);
+  for (const seq of candidates(index, plan.label(chore), (state.seqs[chore] as number) - 1)) {
+    const record = ledger.record(seq);
     if (record?.kind !== "exec" || record.used === undefined) continue;
     const { root, key } = record.used;
     if (!keys.has(root)) {
@@ -48,7 +44,7 @@ export function prunedResult(
       keys.set(root, used && pruneAction(asked, used, (hash) => blobs.get(hash)));
     }
     if (keys.get(root) !== key) continue;
-    const verdict = trust({ seq: candidate.seq, record }, record.action, minimum);
+    const verdict = trust({ seq, record }, record.action, minimum);
     if (!verdict.trusted) continue;
     const { execution, listing } = verdict;
     const change = firstChange(listing, described);
@@ -56,6 +52,12 @@ export function prunedResult(
     return { execution, decision: { reason: "unused input changed", ...change, seq: execution.seq } };
   }
   return undefined;
+}
+
+/** Records of a chore's executions, as they are to be looked at; the index is asked only where the first is not enough. */
+function* candidates(index: Records["index"], label: string, standing: number): Generator<number> {
+  if (standing >= 0) yield standing;
+  for (const { seq } of index.history(label, MOST_CANDIDATES).reverse()) if (seq !== standing) yield seq;
 }
 
 /** The first input whose content is another one now. */
