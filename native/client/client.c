@@ -50,6 +50,8 @@ static int call_engine(const char *name, size_t length) {
       connect(engine, (struct sockaddr *)&place, sizeof place) == 0 &&
       getsockopt(engine, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid())
     return engine;
+  // A builder that was killed, or a machine that was switched off, leaves a name which would be taken for a builder.
+  if (engine >= 0 && name != NULL && errno == ECONNREFUSED) unlink(place.sun_path);
   if (engine >= 0) close(engine);
   return -1;
 }
