@@ -79,7 +79,7 @@ export class WarmCheckout {
     return this.#watched.length;
   }
 
-  /** One build. @throws as `build` */
+  /** One build. @throws as `build`, and before that {ChangeFeedError} `FEED_ENDED` */
   async build(
     options: BuildOptions,
     rooms: Omit<BuildRooms, "warm">,
@@ -125,8 +125,10 @@ export class WarmCheckout {
    * After a build, when its answer is out: has watched what is not yet, and looks at what nobody has looked at since.
    *
    * @param signal Somebody waits: what is not done stays unknown.
+   * @throws {ChangeFeedError} `FEED_ENDED`
    */
   async settle(signal: AbortSignal): Promise<void> {
+    await this.#takeChanges();
     const { prepared, selection } = this.#warm;
     const checkout = this.#checkout?.again();
     if (prepared === undefined || selection === undefined || checkout === undefined) return;

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, linkSync, mkdirSync, renameSync, rmSync, watch, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -246,6 +246,20 @@ describe.skipIf(!HAS_COMPILER || !existsSync("/proc/self/ns/mnt"))(`a builder${W
     await thereAgain();
     change();
     expect((await ofBuilder(() => checkout.begat([]))).built).toBe(1);
+  });
+
+  test("ends when its change feed does, and leaves the build to begat alone", async () => {
+    const { pid } = (await status()) as BuilderStatus;
+    const feeds = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number);
+    const feed = feeds.find((child) => readFileSync(`/proc/${child}/comm`, "utf8").startsWith("begat-change"));
+    process.kill(feed as number, "SIGKILL");
+    change();
+    expect(await checkout.begat([])).toMatchObject({ status: 0, stderr: "" });
+    expect(checkout.read("out/a")).toBe(checkout.read("src/a"));
+    change();
+    await checkout.begat([]);
+    await thereAgain();
+    expect((await status())?.pid).not.toBe(pid);
   });
 
   test("gives the terminal to no recipe", async () => {

@@ -1,4 +1,4 @@
-import { codeOf } from "../../base/index.ts";
+import { codeOf, explain } from "../../base/index.ts";
 import { Builder, localFileSystems, type StandbyEnd } from "../../engine/index.ts";
 import { NativeChangeFeed } from "../../platform/index.ts";
 import { Checkout, type Plan, type Selection, WarmCheckout, WatchedDirectories } from "../../scheduler/index.ts";
@@ -73,16 +73,26 @@ function servicesFor(
       process.chdir(root);
       const asked = schedulerOptions(machine, workspace, options);
       const checkout = new Checkout(machine.fs, root, { ledger: machine.ledgerFile });
-      const rest = options.executor === undefined ? await warm.atRest(asked, checkout) : undefined;
+      const rest = options.executor === undefined ? await feeding(warm.atRest(asked, checkout)) : undefined;
       if (rest?.upToDate) return quickSummary(rest, listener, machine.clock.monotonicMs() - started);
       const rooms = { ...(await bench.rooms(host, options, listener)), onPlan: refuseTerminal };
       // What could not be opened, or broke, is opened anew.
       isSound = false;
-      const summary = await warm.build(asked, rooms, listener, signal);
+      const summary = await feeding(warm.build(asked, rooms, listener, signal));
       isSound = true;
       return summary;
     },
   };
+}
+
+/** Without a change feed, whose end shows before anything is done, this is no builder any more; `settle` ends it. */
+async function feeding<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (codeOf(error) === "FEED_ENDED") throw new Declined(explain(error));
+    throw error;
+  }
 }
 
 function refuseTerminal(plan: Plan, { needed }: Selection): void {
