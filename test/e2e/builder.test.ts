@@ -9,7 +9,7 @@ import { type BuilderStatus, builderSocket, engineDirectory, orderEngine } from 
 import { BegatHome, begatProgram, type Workspace } from "../support/begat.ts";
 import { HAS_COMPILER, WITHOUT_COMPILER } from "../support/native-program.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
-import { begatWords } from "../support/shared-engine.ts";
+import { begatWords, endSharedEngine } from "../support/shared-engine.ts";
 
 // A recipe that sleeps does so until it is killed.
 const BEGATFILE = `
@@ -44,6 +44,7 @@ describe.skipIf(!HAS_COMPILER || !existsSync("/proc/self/ns/mnt"))(`a builder${W
   });
   afterAll(() => {
     delete process.env.BEGAT_E2E_DAEMON;
+    endSharedEngine();
     home.dispose();
   });
 

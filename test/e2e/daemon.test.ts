@@ -1,9 +1,26 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, existsSync, readFileSync, rmSync, watch } from "node:fs";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  watch,
+} from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type AskOrder, type EngineStatus, orderEngine, ownWorld } from "../../src/engine/index.ts";
+import {
+  type AskOrder,
+  type BuilderStatus,
+  builderSocket,
+  type EngineStatus,
+  orderEngine,
+  ownWorld,
+} from "../../src/engine/index.ts";
 import { BegatHome, begatProgram, type Ran, type Workspace } from "../support/begat.ts";
 import { nativeProgram, WITHOUT_COMPILER } from "../support/native-program.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
@@ -146,6 +163,25 @@ describe.skipIf(nativeProgram("begat-change-feed") === undefined)(`begat daemon$
     expect(await told({})).toBe("done");
   });
 
+  test("holds nothing open that whoever started it had open", async () => {
+    await checkout.begat(["daemon", "stop"]);
+    const lock = openSync(checkout.at("lock"), "w");
+    // Beyond those that Node keeps from its children by itself.
+    const stdio = [...Array.from({ length: 19 }, () => "ignore" as const), lock];
+    const words = [begatProgram(), "daemon", "start", "--builds", "."];
+    const started = spawnSync(process.execPath, words, { cwd: checkout.path, env: home.environment(), stdio });
+    closeSync(lock);
+    expect(started.status).toBe(0);
+    const { pid } = (await status()) as EngineStatus;
+    const exchange = await orderEngine(directory, { kind: "status" }, 10_000, builderSocket(checkout.path));
+    const pids = [pid, exchange.kind === "status" ? (exchange.status as BuilderStatus).pid : 0];
+    const feeds = pids.flatMap((one) => readFileSync(`/proc/${one}/task/${one}/children`, "utf8").trim().split(" "));
+    const holders = [...pids, ...feeds].filter((one) =>
+      readdirSync(`/proc/${one}/fd`).some((name) => linkOf(`/proc/${one}/fd/${name}`) === checkout.at("lock")),
+    );
+    expect({ processes: pids.length + feeds.length, holders }).toEqual({ processes: 4, holders: [] });
+  });
+
   test("outlives whatever is sent to it", async () => {
     const random = new SeededRandom(7);
     const { pid } = (await status()) as EngineStatus;
@@ -246,5 +282,14 @@ async function socketThere(directory: string): Promise<void> {
     const changed = socketChanged(existsSync(directory) ? directory : dirname(directory));
     if (existsSync(join(directory, "socket"))) return;
     await changed;
+  }
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    // Closed since it was listed.
+    return undefined;
   }
 }

@@ -3,6 +3,7 @@ import { Builder, localFileSystems, type StandbyEnd } from "../../engine/index.t
 import { NativeChangeFeed } from "../../platform/index.ts";
 import { Checkout, type Plan, type Selection, WarmCheckout, WatchedDirectories } from "../../scheduler/index.ts";
 import { bundleFile, changeFeedProgram } from "../engine/bundle-file.ts";
+import { closeInheritedFiles } from "../engine/inherited-files.ts";
 import { Declined, runFor } from "../engine/run-for.ts";
 import type { Host } from "../host.ts";
 import type { Services } from "../services.ts";
@@ -22,6 +23,7 @@ export async function builderServe(
   idleMs: number,
   signal: AbortSignal,
 ): Promise<StandbyEnd> {
+  closeInheritedFiles();
   const workspace = machine.workspace(directory, []);
   const { root } = workspace;
   const bench = new Workbench(workspace);

@@ -18,6 +18,7 @@ import { NativeChangeFeed } from "../../platform/index.ts";
 import { Checkout, followGlance, quickCheck, WatchedDirectories } from "../../scheduler/index.ts";
 import type { DaemonView } from "../daemon-services.ts";
 import { bundleFile, changeFeedProgram } from "../engine/bundle-file.ts";
+import { closeInheritedFiles } from "../engine/inherited-files.ts";
 import { FAILURE_FILE, spawnBuilder, spawnEngine } from "../engine/start.ts";
 import { wantsEngine } from "../engine/wanted.ts";
 import { counted } from "../quantity.ts";
@@ -111,6 +112,7 @@ export async function daemonStop(
 
 /** Serves in this process until it is told to stop, or has been idle for so long. */
 export async function daemonServe(machine: Machine, idleMs: number, signal: AbortSignal): Promise<StandbyEnd> {
+  closeInheritedFiles();
   const directory = enginePlace(machine);
   try {
     const feed = await NativeChangeFeed.start(changeFeedProgram());
