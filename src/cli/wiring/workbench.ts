@@ -34,6 +34,8 @@ export class Workbench {
   #listener: EventListener = () => {};
   #isSaying = false;
   #closing: (() => void) | undefined;
+  /** By a build that has not come to its end. */
+  #isUsed = false;
 
   constructor(workspace: Workspace) {
     this.#workspace = workspace;
@@ -42,6 +44,7 @@ export class Workbench {
   /** Rooms of a build; all that is said goes to its listener. */
   async rooms(host: Host, options: BuildOptions, listener: EventListener): Promise<BuildRooms> {
     this.#closing?.();
+    this.#isUsed = true;
     this.#listener = listener;
     const { executor, jobs, minIsolation, offline, agreeing } = options;
     const question = JSON.stringify([executor, jobs, minIsolation, offline, agreeing]);
@@ -52,10 +55,11 @@ export class Workbench {
     return buildRooms(machine, this.#workspace, options, (event) => this.#hear(event), { kept });
   }
 
-  /** The build is over: nobody waits for what stays open. */
+  /** The build is over: nobody waits for what stays open. Of no effect after one that needed no rooms. */
   rest(clock: Machine["clock"]): void {
     const opened = this.#opened;
-    if (opened === undefined) return;
+    if (opened === undefined || !this.#isUsed) return;
+    this.#isUsed = false;
     opened.machine.rest();
     opened.files = this.#filesOf(opened.machine);
     const ending = new AbortController();
