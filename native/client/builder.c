@@ -62,18 +62,23 @@ static int watch_signals(sigset_t *watched) {
   return sigprocmask(SIG_BLOCK, watched, NULL) == 0 ? signalfd(-1, watched, SFD_CLOEXEC | SFD_NONBLOCK) : -1;
 }
 
-static void pass_signals(int signals, int builder) {
+/* Answers the last one that is to end a build; 0 where there was none. */
+static int pass_signals(int signals, int builder) {
   struct signalfd_siginfo told;
+  int last = 0;
   while (read(signals, &told, sizeof told) == sizeof told) {
     uint8_t number = (uint8_t)told.ssi_signo;
     struct winsize size;
-    if (told.ssi_signo != SIGWINCH) send_order(builder, ORDER_SIGNAL, &number, 1);
-    else if (ioctl(1, TIOCGWINSZ, &size) == 0) {
+    if (told.ssi_signo != SIGWINCH) {
+      send_order(builder, ORDER_SIGNAL, &number, 1);
+      last = number;
+    } else if (ioctl(1, TIOCGWINSZ, &size) == 0) {
       uint8_t numbers[8] = {(uint8_t)size.ws_col, (uint8_t)(size.ws_col >> 8), 0, 0,
                             (uint8_t)size.ws_row, (uint8_t)(size.ws_row >> 8)};
       send_order(builder, ORDER_SIZE, numbers, sizeof numbers);
     }
   }
+  return last;
 }
 
 /* What the builder says, and how far it has come with it. */
@@ -81,6 +86,8 @@ struct said {
   struct text text;
   bool has_begun;
   bool is_closed;
+  /* Signal that was passed on; 0: none. */
+  int stopped_by;
 };
 
 static int take_frame(struct said *said, int builder, const uint8_t *frame, size_t length) {
@@ -128,7 +135,8 @@ static int converse(int builder, int signals, struct said *said, int patience_ms
     int count = poll(ready, 2, said->has_begun ? -1 : left > 0 ? (int)left : 0);
     if (count < 0 && errno != EINTR) return LEFT_TO_OTHERS;
     if (count == 0) return LEFT_TO_OTHERS;
-    if (ready[1].revents != 0) pass_signals(signals, builder);
+    int signal = ready[1].revents == 0 ? 0 : pass_signals(signals, builder);
+    if (signal != 0) said->stopped_by = signal;
     if (ready[0].revents == 0) continue;
     uint8_t bytes[16384];
     ssize_t length = recv(builder, bytes, sizeof bytes, MSG_DONTWAIT);
@@ -150,6 +158,8 @@ int build_elsewhere(int builder, const struct text *request, int patience_ms) {
     status = converse(builder, signals, &said, patience_ms);
   if (signals >= 0) close(signals);
   sigprocmask(SIG_UNBLOCK, &watched, NULL);
+  // Whoever was told to end does not begin anew.
+  if (status < 0 && said.stopped_by != 0) raise(said.stopped_by);
   if (status == BROKEN && said.has_begun) dprintf(2, "note: the builder ended amid the build; building here\n");
   if (status < 0) return LEFT_TO_OTHERS;
   return said.is_closed ? OUTPUT_CLOSED : status;

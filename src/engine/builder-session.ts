@@ -27,6 +27,7 @@ export class Conversation implements BuilderSession {
   readonly #resizes: ((columns: number, rows: number) => void)[] = [];
   readonly #closings: (() => void)[] = [];
   #isClosed = false;
+  #hasListened = false;
 
   constructor(socket: Socket, ask: AskOrder, leave: () => void) {
     this.#socket = socket;
@@ -47,6 +48,7 @@ export class Conversation implements BuilderSession {
   }
 
   onSignal(signal: number, listener: () => void): () => void {
+    this.#hasListened = true;
     const listeners = this.#signals.get(signal) ?? new Set();
     this.#signals.set(signal, listeners.add(listener));
     return () => listeners.delete(listener);
@@ -68,10 +70,18 @@ export class Conversation implements BuilderSession {
   }
 
   hear(order: Order): void {
-    if (order.kind === "signal") for (const listener of [...(this.#signals.get(order.signal) ?? [])]) listener();
+    if (order.kind === "signal") this.#take(order.signal);
     else if (order.kind === "size") for (const listener of this.#resizes) listener(order.columns, order.rows);
     else if (order.kind === "closed") this.close();
     else this.#socket.destroy();
+  }
+
+  #take(signal: number): void {
+    for (const listener of [...(this.#signals.get(signal) ?? [])]) listener();
+    if (this.#hasListened || this.#isClosed) return;
+    // The command has not come to listening yet: it ends as a process that is only starting would.
+    this.#socket.end(encodeAnswer({ kind: "done", exitCode: 128 + signal, stdout: "" }));
+    this.close();
   }
 
   close(): void {

@@ -240,6 +240,21 @@ describe.skipIf(!HAS_COMPILER || !existsSync("/proc/self/ns/mnt"))(`a builder${W
     expect((await checkout.begat(["ledger", "verify"])).status).toBe(0);
   });
 
+  test("takes no Ctrl-C with it when it is killed", async () => {
+    change();
+    await checkout.begat([]);
+    await thereAgain();
+    const { pid } = (await status()) as BuilderStatus;
+    change("slow");
+    const asked = checkout.start([]);
+    await asked.event(({ type }) => type === "chore-started");
+    change();
+    process.kill(pid, "SIGSTOP");
+    asked.kill("SIGINT");
+    process.kill(pid, "SIGKILL");
+    expect(await asked.done).toMatchObject({ status: null, signal: "SIGINT" });
+  });
+
   test("is started by a build that had something to do and found none, or what a killed one left", async () => {
     expect(existsSync(join(directory(), builderSocket(checkout.path)))).toBe(true);
     change();

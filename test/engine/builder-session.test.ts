@@ -36,3 +36,17 @@ test("words for a command that is over reach nobody, and those of a session that
   session.print(1, "late");
   expect({ heard, sent, isClosed: session.isClosed }).toEqual({ heard: ["once", "closed"], sent: 0, isClosed: true });
 });
+
+test("a signal that comes before the command listens ends it, as it would end a process", () => {
+  const ended: unknown[] = [];
+  const reader = new FrameReader();
+  const end = (bytes: Buffer): void => {
+    const frame = reader.feed(bytes);
+    if (frame !== undefined && frame !== "broken") ended.push(decodeAnswer(frame.kind, frame.content));
+  };
+  const session = new Conversation({ end } as unknown as Socket, {} as AskOrder, () => {});
+  session.hear({ kind: "signal", signal: 15 });
+  session.hear({ kind: "signal", signal: 15 });
+  expect(ended).toEqual([{ kind: "done", exitCode: 143, stdout: "" }]);
+  expect(session.isClosed).toBe(true);
+});
