@@ -98,6 +98,11 @@ export class Begat extends Contestant {
     return { ...measured, counts: () => countsOf(measured.output) };
   }
 
+  /** A build as a user has it. @param how A word of `HOW`. */
+  launched(how) {
+    return this.launch("build", `-j${JOBS}`, ...HOW[how]);
+  }
+
   /** What the engine says of itself; one is started where there is none. */
   engine() {
     return JSON.parse(this.launch("daemon", "start", "--json").output).status;
@@ -110,16 +115,15 @@ export class Begat extends Contestant {
 
   /** Builds that a builder must do; the first time it gets to know the checkout. `change` calls for one. */
   builtByBuilder(how, change, check = () => {}) {
-    const words = ["build", `-j${JOBS}`, ...HOW[how]];
     const before = this.builder().built;
     for (let tries = 0; tries < 3; tries++) {
       change();
-      this.launch(...words);
+      this.launched(how);
     }
     if (this.builder().built < before + 3) throw new Error(`the builder does not build: ${this.builder().declined}`);
     return () => {
       change();
-      const measured = this.launch(...words);
+      const measured = this.launched(how);
       check(measured.counts());
       return measured;
     };

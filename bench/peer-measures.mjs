@@ -88,7 +88,13 @@ class Peer {
   }
 }
 
-const titles = { cold: "cold", null: "nothing to do", leaf: "one file changed" };
+/** Of begat: `cold` and `alone` by processes that end with the build, the others by what stays, as a user has it. */
+const titles = {
+  cold: "cold",
+  null: "nothing to do",
+  leaf: "one file changed",
+  alone: "one file changed, begat's builder not asked",
+};
 
 export const peerMeasures = [{ name: "ninja" }, ...peers].map((description) => ({
   name: `peer-${description.name}`,
@@ -133,26 +139,34 @@ export const peerMeasures = [{ name: "ninja" }, ...peers].map((description) => (
               return ninja.build().wallMs;
             },
           };
-          const mine = {
-            cold: coldBegat(begat, "usual", chores),
-            null: () => begat.build("usual").wallMs,
-            leaf: () => {
-              edit(begat.workspace, ++n);
+          const change = () => edit(begat.workspace, ++n);
+          const rounds = arena.rounds(5);
+          const [cold, theirCold] = takeTurns(arena.rounds(isScripts ? 1 : 3), [
+            coldBegat(begat, "usual", chores),
+            theirs.cold,
+          ]);
+          // begat's engine knows after the second one that there is nothing to do.
+          const idle = () => begat.launched("usual").wallMs;
+          for (const build of [idle, idle, theirs.null]) build();
+          const [still, theirStill] = takeTurns(rounds, [idle, theirs.null]);
+          const built = begat.builtByBuilder("usual", change);
+          const [leaf, theirLeaf, alone] = takeTurns(rounds, [
+            () => built().wallMs,
+            theirs.leaf,
+            () => {
+              change();
               return begat.build("usual").wallMs;
             },
+          ]);
+          const samples = {
+            cold: { begat: cold, peer: theirCold },
+            null: { begat: still, peer: theirStill },
+            leaf: { begat: leaf, peer: theirLeaf },
+            alone: { begat: alone, peer: theirLeaf },
           };
-          const samples = {};
-          for (const what of Object.keys(titles)) {
-            // begat's second one is answered from what the first has left.
-            if (what === "null") for (const side of [mine, mine, theirs]) side.null();
-            const [ours, its] = takeTurns(arena.rounds(what !== "cold" ? 5 : isScripts ? 1 : 3), [
-              mine[what],
-              theirs[what],
-            ]);
-            samples[what] = { begat: ours, peer: its };
-          }
           return rows((what) => samples[what]);
         } finally {
+          begat.launch("daemon", "stop");
           other?.end();
         }
       },

@@ -38,7 +38,12 @@ const ROWS = [
   "bytes moved by those of first-in-first-out, from 16 rnodes up",
   "50 interactive chores beside 10,000 others, by the same alone, 128 slots",
   "the same on 16 slots",
-  ...PEERS.flatMap(() => ["cold, 10 x cp", "nothing to do, 10 x cp", "one file changed, 10 x cp"]),
+  ...PEERS.flatMap(() => [
+    "cold, 10 x cp",
+    "nothing to do, 10 x cp",
+    "one file changed, 10 x cp",
+    "one file changed, begat's builder not asked, 10 x cp",
+  ]),
 ];
 
 test("every goal has a row, and nothing is left behind", { timeout: 300_000 }, () => {
