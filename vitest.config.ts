@@ -12,17 +12,24 @@ const SHARING = [
 ];
 /** Files of those rooms that become another user, change the umask or what a whole process is told by its environment. */
 const APART = [
-  ...["cache/store-faults", "cli/live", "e2e/builder", "e2e/with-builder/incremental", "e2e/with-engine/incremental"],
+  ...["cache/store-faults", "cli/live", "e2e/builder", "e2e/incremental", "e2e/with-builder/incremental"],
   "hermetic/image-provider",
+  "hermetic/real-images",
 ].map((name) => `test/${name}.test.ts`);
+/** What takes longest, half a minute and more, whichever room it is of: the longest first. */
+const LONGEST = [
+  ...["e2e/crash", "docs/farm", "hermetic/real-images", "e2e/incremental", "e2e/with-builder/incremental"],
+  ...["e2e/images", "executor/docker", "bench/bench", "e2e/chores", "e2e/daemon", "e2e/commands", "e2e/farm-faults"],
+  ...["executor/hermeticity/bubblewrap", "executor/hostile-recipes", "executor/hermeticity/server", "tools/setup"],
+].map((name) => `/test/${name}.test.ts`);
 
 const FILES = "**/*.test.{ts,tsx}";
 const shared = SHARING.map((room) => `test/${room}/${FILES}`);
 
 /**
- * Which files begin first: those that start commands, as a long one at the end would leave a processor with nothing to do; then
- * those that want a process of their own; the small ones at the end fill both processors to the last. Among alike the
- * order is no promise of theirs: the seed makes it, and replays it with npx vitest run --sequence.seed=N
+ * Which files begin first: the longest, as one of them at the end would leave a processor with nothing to do; then those that
+ * start commands; then those that want a process of their own; the small ones at the end fill all processors to the last. Among
+ * alike the order is no promise of theirs: the seed makes it, and replays it with npx vitest run --sequence.seed=N
  */
 class LongOnesFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -30,7 +37,9 @@ class LongOnesFirst extends BaseSequencer {
     const { seed } = this.ctx.config.sequence;
     const key = ({ moduleId, project }: TestSpecification): string => {
       const place = moduleId.slice(root.length);
-      const rank = /^\/test\/(docs|e2e)\//.test(place) ? 0 : project.name === "sharing" ? 2 : 1;
+      const long = LONGEST.indexOf(place);
+      if (long >= 0) return `0${String.fromCharCode(0x61 + long)}`;
+      const rank = /^\/test\/(docs|e2e)\//.test(place) ? 1 : project.name === "sharing" ? 3 : 2;
       return `${rank}${project.name}${createHash("sha256").update(`${seed}${place}`).digest("hex")}`;
     };
     const keys = new Map(files.map((file) => [file, key(file)]));
@@ -49,7 +58,8 @@ export default defineConfig({
     environment: "node",
     // Processes, not threads: tests change directory, send signals and load a native module.
     pool: "forks",
-    maxWorkers: 2,
+    // One more than the processors of the smallest machine: in a fifth of their time tests wait, for a disk, a mirror, a timeout.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 120_000,
     sequence: { shuffle: { files: true, tests: false }, sequencer: LongOnesFirst, seed: Date.now() },

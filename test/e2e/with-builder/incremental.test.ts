@@ -14,4 +14,4 @@ if (HAS_COMPILER && nativeProgram("begat-change-feed") !== undefined && existsSy
     expect(handed - alone).toBeGreaterThan(40);
   });
 }
-await import("../incremental.test.ts");
+await import("../incremental-suite.ts");
