@@ -38,6 +38,8 @@ export class CheckoutLock {
       fs.makeDirectory(checkout.absolute(CHECKOUT.directory));
       fs.writeFile(draft, own, { exclusive: true });
     } catch (cause) {
+      // A full disk has room for a name.
+      tryRemove(fs, draft);
       throw new CheckoutError("CHECKOUT_NOT_WRITABLE", `cannot write to ${CHECKOUT.directory} in the checkout`, {
         cause,
       });
@@ -89,6 +91,14 @@ function tryRename(fs: FileTree, from: string, to: string): boolean {
   } catch (error) {
     if (error instanceof FileTreeError && error.code === "FILE_NOT_FOUND") return false;
     throw error;
+  }
+}
+
+function tryRemove(fs: FileTree, path: string): void {
+  try {
+    fs.remove(path);
+  } catch {
+    // What was the matter before is what counts.
   }
 }
 

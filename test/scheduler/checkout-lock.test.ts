@@ -86,6 +86,13 @@ describe("the lock of a checkout", () => {
     await expect(acquire(10)).rejects.toMatchObject({ code: "CHECKOUT_NOT_WRITABLE" });
   });
 
+  test("leaves nothing on a full disk", async () => {
+    const { fs, acquire } = place();
+    fs.capacityBytes = 3;
+    await expect(acquire(10)).rejects.toMatchObject({ code: "CHECKOUT_NOT_WRITABLE" });
+    expect(fs.paths("/w/.begat")).toEqual([]);
+  });
+
   test("is never held by two, whoever dies when", async () => {
     for (let seed = 0; seed < 200; seed++) {
       const { clock, fs, processes, acquire } = place();
