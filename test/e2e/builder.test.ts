@@ -1,7 +1,17 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -92,6 +102,8 @@ describe.skipIf(!HAS_COMPILER || !existsSync("/proc/self/ns/mnt"))(`a builder${W
         texts.push(withoutFacts(stdout));
         expect(checkout.read("out/a")).toBe(checkout.read("src/a"));
       });
+      // Nobody who wants to unmount the checkout has to end it first.
+      expect(readlinkSync(`/proc/${(await status())?.pid}/cwd`)).toBe("/");
       expect(did.built).toBe(more.length === 0 ? 1 : 0);
     }
     expect(texts[0]).toContain("copy(a)");

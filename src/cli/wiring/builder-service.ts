@@ -66,7 +66,11 @@ function servicesFor(
   const machine = new Machine(host);
   let isSound = true;
   return {
-    close: async () => (isSound ? bench.rest(machine.clock) : bench.close()),
+    close: async () => {
+      // Its file system can be unmounted while nothing is built.
+      process.chdir("/");
+      await (isSound ? bench.rest(machine.clock) : bench.close());
+    },
     async build(options, listener, signal) {
       const started = machine.clock.monotonicMs();
       const workspace = machine.workspace(options.directory, options.begatfiles);
