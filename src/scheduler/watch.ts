@@ -240,7 +240,8 @@ class Watch {
     await this.#places.watch(plan.directories);
     await this.#takeChanges();
     const { different, isCertain } = plan.look();
-    this.#stale = different;
+    // What the build was cancelled for, the new plan may already know of; the build is still to be done.
+    this.#stale = [...this.#stale, ...different];
     // What was too young to be sure of is looked at by the next build, which is not begun for that alone.
     if (!isCertain) this.#looksAtAll = true;
   }

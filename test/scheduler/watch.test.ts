@@ -231,6 +231,19 @@ describe("a watch", () => {
     expect(world.read("out/all")).toBe("SECOND BETA ");
   });
 
+  test("goes on with a build that it cancelled, whatever the new plan then says of the change", async () => {
+    world.write("src/b", "BETTER ");
+    await world.clock.advance(1000);
+    hanging.add("shout(b)");
+    watched.write("begatfile", `${BEGATFILE}# anew\n`);
+    await watched.until(() => begun.filter((label) => label === "shout(b)").length === 2);
+    // Told of late: the build knows of it, the plan that is watched does not.
+    hanging.clear();
+    watched.tell("src/b");
+    expect((await watched.settled()).because).toEqual(["src/b"]);
+    expect(world.read("out/all")).toBe("ALPHA BETTER ");
+  });
+
   test("looks at everything after it may have missed something, or a directory was replaced", async () => {
     world.write("src/a", "unheard ");
     watched.feed.doubt("overflow");
