@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { BegatError } from "../../src/base/index.ts";
 import { type BuildOptions, runCommand, type Services } from "../../src/cli/index.ts";
 import { VERB_NAMES } from "../../src/cli/verb-table.ts";
+import type { BuilderStatus, EngineStatus } from "../../src/engine/index.ts";
 import type { BuildEvent } from "../../src/scheduler/index.ts";
 import {
   CHECK,
@@ -31,6 +32,11 @@ async function run(line: string, services: Partial<Services> = {}) {
 
 const found = <T>(answer: T) => ({ found: true, answer }) as const;
 const absent = { found: false, because: "no record made nothing.o", hint: "begat log lists what is known" } as const;
+
+const STANDING_BY = { version: "1.2.3", startedAtMs: 0, idleMs: 1000, rssBytes: 1, asked: 0, declined: undefined };
+const BUILDER: BuilderStatus = { ...STANDING_BY, pid: 78, root: "/home/user/project", built: 0 };
+const REMEMBERED = { answers: 0, files: 0, directories: 0, checkouts: [] };
+const ENGINE: EngineStatus = { ...STANDING_BY, ...REMEMBERED, pid: 77, answered: 0, handed: 0 };
 
 type Answer = readonly [name: string, line: string, services: Partial<Services>, exitCode: number];
 const answers: readonly Answer[] = [
@@ -323,6 +329,35 @@ describe("build", () => {
       explain: false,
       check: { percent: 12.5 },
     });
+  });
+
+  it.each<readonly [string, { readonly builder?: BuilderStatus; readonly problem?: string }, string, number]>([
+    [
+      "no builder",
+      { problem: "no inotify to be had" },
+      "no builder of /home/user/project was started: no inotify to be had\n",
+      1,
+    ],
+    ["a builder", { builder: BUILDER }, "the builder of /home/user/project: process 78\n", 0],
+  ])("says that %s was started", async (_what, found, told, exitCode) => {
+    const daemonStart: Services["daemonStart"] = async ({ builds }) => {
+      expect(builds).toBe("/home/user/project");
+      return {
+        state: "running",
+        socket: "/run/s",
+        status: ENGINE,
+        fresh: false,
+        builder: undefined,
+        problem: undefined,
+        ...found,
+      };
+    };
+    const { stdout, ...ended } = await run("daemon start --builds .", { daemonStart });
+    expect(stdout).toBe(`the warm engine is running already: process 77\n${told}`);
+    expect(ended).toMatchObject({ exitCode, stderr: "" });
+    const json = await run("daemon start --builds . --json", { daemonStart });
+    expect(JSON.parse(json.stdout)).toMatchObject({ ...(found.problem && { problem: found.problem }) });
+    expect(json.exitCode).toBe(exitCode);
   });
 
   const outcomes: readonly (readonly [events: readonly BuildEvent[], exitCode: number])[] = [

@@ -27,11 +27,16 @@ export async function builderServe(
   const workspace = machine.workspace(directory, []);
   const { root } = workspace;
   const bench = new Workbench(workspace);
-  const feed = await NativeChangeFeed.start(changeFeedProgram());
+  const place = enginePlace(machine);
+  const noted = (error: unknown): never => {
+    if (codeOf(error) !== "DAEMON_RUNNING") noteFailure(place, error);
+    throw error;
+  };
+  const feed = await NativeChangeFeed.start(changeFeedProgram()).catch(noted);
   const directories = new WatchedDirectories(feed, machine.fs, localFileSystems());
   const warm = new WarmCheckout(root, { feed, directories, clock: machine.clock, pause });
   const builder = new Builder({
-    directory: enginePlace(machine),
+    directory: place,
     bundleFile: bundleFile(),
     version: machine.host.version.version,
     root,
@@ -44,10 +49,7 @@ export async function builderServe(
     },
   });
   try {
-    await builder.start().catch((error: unknown) => {
-      if (codeOf(error) !== "DAEMON_RUNNING") noteFailure(enginePlace(machine), error);
-      throw error;
-    });
+    await builder.start().catch(noted);
     signal.addEventListener("abort", () => builder.stop());
     return await builder.untilEnd();
   } finally {
