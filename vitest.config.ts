@@ -3,18 +3,14 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /**
- * Rooms whose tests own nothing but their world: no mount, no user, no signal, no global, no directory changed. Their files
- * share a process, and with it the modules they import, which is half of what such a file costs.
+ * Test files share a process, and with it the modules they import, which is half of what a small one costs. Those that become
+ * another user, mount, change the umask or what a whole process is told by its environment, or measure its memory, have their own.
  */
-const SHARING = [
-  ...["base", "cache", "cli", "console", "daemons", "dictum-parser", "e2e", "fulcrum", "fulcrum-client", "hermetic"],
-  ...["protocol", "provenance", "scheduler"],
-];
-/** Files of those rooms that become another user, change the umask or what a whole process is told by its environment. */
 const APART = [
   ...["cache/store-faults", "cli/live", "e2e/builder", "e2e/incremental", "e2e/with-builder/incremental"],
-  "hermetic/image-provider",
-  "hermetic/real-images",
+  ...["executor/hermeticity/bubblewrap", "executor/hermeticity/lent-memory", "executor/hermeticity/server"],
+  ...["executor/hermeticity/unsandboxed", "executor/hostile-recipes", "executor/staging", "hermetic/image-provider"],
+  ...["platform/node-file-streams", "platform/node-file-tree", "platform/node-process-runner"],
 ].map((name) => `test/${name}.test.ts`);
 /** What takes longest, half a minute and more, whichever room it is of: the longest first. */
 const LONGEST = [
@@ -22,9 +18,6 @@ const LONGEST = [
   ...["e2e/images", "executor/docker", "bench/bench", "e2e/chores", "e2e/daemon", "e2e/commands", "e2e/farm-faults"],
   ...["executor/hermeticity/bubblewrap", "executor/hostile-recipes", "executor/hermeticity/server", "tools/setup"],
 ].map((name) => `/test/${name}.test.ts`);
-
-const FILES = "**/*.test.{ts,tsx}";
-const shared = SHARING.map((room) => `test/${room}/${FILES}`);
 
 /**
  * Which files begin first: the longest, as one of them at the end would leave a processor with nothing to do; then those that
@@ -66,8 +59,11 @@ export default defineConfig({
     retry: SECOND_TRIES,
     reporters: ["default", "./tools/summary-reporter.mjs"],
     projects: [
-      { extends: true, test: { name: "sharing", include: shared, exclude: APART, isolate: false } },
-      { extends: true, test: { name: "apart", include: [`test/!(${SHARING.join("|")})/${FILES}`, ...APART] } },
+      {
+        extends: true,
+        test: { name: "sharing", include: ["test/**/*.test.{ts,tsx}"], exclude: APART, isolate: false },
+      },
+      { extends: true, test: { name: "apart", include: APART } },
     ],
   },
 });
