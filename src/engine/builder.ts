@@ -78,10 +78,7 @@ export class Builder {
 
   /** Serves until it is stopped, not needed any more, or not what it was. */
   untilEnd(): Promise<StandbyEnd> {
-    return this.#standby.untilEnd(() => {
-      if (this.#isBusy) this.#standby.used();
-      return this.#isBusy || isDirectory(this.#options.root);
-    });
+    return this.#standby.untilEnd(() => (this.#isBusy ? undefined : isDirectory(this.#options.root)));
   }
 
   stop(): void {

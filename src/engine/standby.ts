@@ -73,8 +73,12 @@ export class Standby {
     this.#socketInode = statSync(this.#path).ino;
   }
 
-  /** Serves until it ends. @param round Every so often, unless it ends then; answers whether it still is of use. */
-  async untilEnd(round: () => boolean): Promise<StandbyEnd> {
+  /**
+   * Serves until it ends.
+   *
+   * @param round Every so often: answers whether it still is of use; `undefined` while it is at work, which it then ends first.
+   */
+  async untilEnd(round: () => boolean | undefined): Promise<StandbyEnd> {
     const rounds = setInterval(() => this.#round(round), Math.min(ROUND_MS, this.#options.idleMs));
     const end = await this.#ended;
     clearInterval(rounds);
@@ -114,8 +118,9 @@ export class Standby {
     if (isIdle || !this.#isCurrent()) setImmediate(() => this.#end("replaced"));
   }
 
-  #round(round: () => boolean): void {
+  #round(round: () => boolean | undefined): void {
     const isOfUse = round();
+    if (isOfUse === undefined) return;
     if (Date.now() - this.#lastOwnMs >= this.#options.idleMs) this.#end("idle");
     // Two that were started at the same moment: the one whose socket is gone is asked by nobody.
     else if (!this.#ownsSocket() || !this.#isCurrent() || !isOfUse) this.#end("replaced");
