@@ -238,8 +238,11 @@ class Watch {
   async #watchPlan(plan: WatchedPlan): Promise<void> {
     this.#plan = plan;
     await this.#places.watch(plan.directories);
+    // These speak of the plan before; of this one everything is looked at.
+    this.#dirty = new Set();
+    this.#found.clear();
     await this.#takeChanges();
-    const { different, isCertain } = plan.look();
+    const { different, isCertain } = plan.look(this.#wasOk, (path) => this.#found.add(path));
     // What the build was cancelled for, the new plan may already know of; the build is still to be done.
     this.#stale = [...this.#stale, ...different];
     // What was too young to be sure of is looked at by the next build, which is not begun for that alone.

@@ -5,6 +5,7 @@ import { reverse } from "./edges.ts";
 import { checkReads, type ReadSignature } from "./freshness.ts";
 import type { Prepared } from "./prepare.ts";
 import { sameMembers } from "./quick.ts";
+import { memberSignature } from "./state.ts";
 import type { Selection } from "./targets.ts";
 
 /** Neither a source that the targets need nor an output they are. */
@@ -74,19 +75,41 @@ export class WatchedPlan {
     this.#held = { offsets, list: list.map((i) => taken[i] as number) };
   }
 
-  /** Takes each source as it is now for what the last build saw; answers those of which that is not certain. */
-  look(): { readonly different: readonly string[]; readonly isCertain: boolean } {
+  /**
+   * Takes each source as it is now for what the last build saw; answers those that are not what it saw, as far as that is
+   * certain: one that it saw too young to be sure of counts where it changed after the build began. And what begatfiles read.
+   *
+   * @param outputs Outputs too that do not stand there as the last build left them.
+   * @param note Told of each.
+   */
+  look(
+    outputs: boolean,
+    note: (path: number) => void,
+  ): { readonly different: readonly string[]; readonly isCertain: boolean } {
     const { plan } = this.prepared.loaded;
     const { state } = this.prepared;
     const different: string[] = [];
     let isCertain = true;
     for (let path = 0; path < plan.pathCount; path++) {
-      if (this.#kinds[path] !== SOURCE || state.is(path, "tree")) continue;
-      const there = this.#lookAt(path);
-      if (!state.isCertain(path) && !this.#isLater(path)) isCertain = false;
-      else if (!there || !state.hasSignature(path, this.#seen, path * STAT_NUMBERS)) different.push(plan.path(path));
+      const kind = this.#kinds[path];
+      if (kind === OF_NO_INTEREST || (kind === OUTPUT && !outputs)) continue;
+      const isTree = state.is(path, "tree");
+      const there = kind === OUTPUT || isTree || this.#lookAt(path);
+      if (kind === SOURCE && !state.isCertain(path) && !(isTree ? this.#hasLater(path) : this.#isLater(path))) {
+        isCertain = false;
+        continue;
+      }
+      const isSame =
+        kind === OUTPUT
+          ? this.#stands(path)
+          : isTree
+            ? sameMembers(this.#checkout, state, path, plan.path(path))
+            : there && state.hasSignature(path, this.#seen, path * STAT_NUMBERS);
+      if (isSame) continue;
+      different.push(plan.path(path));
+      note(path);
     }
-    return { different, isCertain };
+    return { different: [...different, ...this.#staleRead(state.reads, different)], isCertain };
   }
 
   /** Every source and output. */
@@ -166,15 +189,28 @@ export class WatchedPlan {
       note(path);
     }
     const places = new Set([...directories].map((number) => this.directories[number] as string));
-    const reads = watchedReads(state.reads).filter((read) => places.has(directoryOf(read)));
-    const { fresh, stale } = checkReads(this.#checkout, reads);
-    if (!fresh && stale !== undefined && !changed.includes(stale)) changed.push(stale === "" ? "." : stale);
-    return changed;
+    const reads = state.reads.filter((read) => places.has(directoryOf(read)));
+    return [...changed, ...this.#staleRead(reads, changed)];
+  }
+
+  /** The first that is not what it was, unless it is among those that are named already. */
+  #staleRead(reads: readonly ReadSignature[], named: readonly string[]): readonly string[] {
+    const { stale } = checkReads(this.#checkout, watchedReads(reads));
+    return stale === undefined || named.includes(stale) ? [] : [stale === "" ? "." : stale];
   }
 
   /** Whether a source changed after the last build began to look. */
   #isLater(path: number): boolean {
     return (this.#seen[path * STAT_NUMBERS + 2] as number) > this.#checkout.fileClockMs();
+  }
+
+  /** The same of a tree: whether anything that was in it did, or a directory got or lost something. */
+  #hasLater(path: number): boolean {
+    const members = this.prepared.state.members.get(path) ?? [];
+    return members.some(({ path: at, flags }) => {
+      const there = memberSignature(this.#checkout, at, flags, this.#numbers);
+      return !there || (this.#numbers[2] as number) > this.#checkout.fileClockMs();
+    });
   }
 
   #differs(path: number): boolean {

@@ -14,6 +14,8 @@ run join()
 run list()
 `;
 
+const NOTE = "dictum note { out [ out/note ] exec [[[ note ]]] }\n";
+
 interface Round {
   readonly because: readonly string[];
   readonly events: BuildEvent[];
@@ -97,13 +99,17 @@ describe("a watch", () => {
   /** Recipes of these labels wait until they are killed. */
   let hanging: Set<string>;
   let begun: string[];
+  /** What recipes of these labels wait for when they have read their inputs. */
+  let gates: Map<string, Promise<void>>;
 
   beforeEach(async () => {
     hanging = new Set();
+    gates = new Map();
     begun = [];
     world = new MemoryBuilds(async ({ inputs, request, write, hang }) => {
       begun.push(request.label);
       if (hanging.has(request.label)) await hang();
+      await gates.get(request.label);
       const text = [...inputs].filter(([name]) => !name.startsWith(".begat/")).map(([, bytes]) => bytes.toString());
       if (text.join("").includes("bad")) return 1;
       write(request.outputs[0]?.path ?? "", text.join("").toUpperCase());
@@ -242,6 +248,32 @@ describe("a watch", () => {
     watched.tell("src/b");
     expect((await watched.settled()).because).toEqual(["src/b"]);
     expect(world.read("out/all")).toBe("ALPHA BETTER ");
+  });
+
+  test.each<readonly [string, (world: MemoryBuilds) => void, Record<string, string | undefined>]>([
+    ["a source", ({ write }) => write("extra/x", "late "), { "out/x": "LATE " }],
+    ["a file in a tree", ({ write }) => write("trees/one", "late "), { "out/trees": "LATE " }],
+    ["a file that came into a tree", ({ write }) => write("trees/two", "two "), { "out/trees": "ONE TWO " }],
+    ["a begatfile", ({ write }) => write("more/begatfile", `${NOTE}run note()\n`), { "out/note": "" }],
+    ["an output that went away", ({ remove }) => remove("out/all"), { "out/all": "ALPHA BETA " }],
+  ])("sees %s of which nobody told, since it was not watched until the build was over", async (_what, alter, made) => {
+    let open = (): void => {};
+    gates.set("more()", new Promise((resolve) => (open = resolve)));
+    world.write("extra/x", "early ");
+    world.write("trees/one", "one ");
+    world.write("more/begatfile", NOTE);
+    const more = `include "more/begatfile"\ndictum more { in [ extra/x ] out [ out/x ] exec [[[ more ]]] }\nrun more()
+dictum trees { in [ trees/ ] out [ out/trees ] exec [[[ trees ]]] }\nrun trees()\n`;
+    await world.clock.advance(1000);
+    watched.write("begatfile", `${BEGATFILE}${more}`);
+    await watched.until(() => begun.includes("more()") && begun.includes("trees()"));
+    await world.clock.advance(1000);
+    alter({ write: world.write.bind(world), remove: world.remove.bind(world) } as MemoryBuilds);
+    await world.clock.advance(1000);
+    open();
+    await watched.settled();
+    for (const [path, text] of Object.entries({ "out/x": "EARLY ", "out/trees": "ONE ", ...made }))
+      expect({ path, text: world.read(path) }).toEqual({ path, text });
   });
 
   test("looks at everything after it may have missed something, or a directory was replaced", async () => {
