@@ -74,11 +74,6 @@ export class WarmCheckout {
     this.#ports = ports;
   }
 
-  /** Directories under watch. */
-  get directories(): number {
-    return this.#watched.length;
-  }
-
   /** One build. @throws as `build`, and before that {ChangeFeedError} `FEED_ENDED` */
   async build(
     options: BuildOptions,
