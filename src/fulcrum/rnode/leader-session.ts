@@ -61,6 +61,8 @@ export class LeaderSession {
     const broken = this.#broken;
     const end = () => broken.abort(signal.reason);
     signal.addEventListener("abort", end);
+    // It may have come while the connection was made.
+    if (signal.aborted) end();
     this.#clock.sleep(WELCOME_MS, broken.signal).then(
       () => this.#isWelcome || this.#silent(`the leader does not answer for ${WELCOME_MS} ms`),
       () => {},
