@@ -14,6 +14,8 @@ export interface FileBlobStoreOptions extends BlobFilesOptions {
   readonly checkoutTmp?: string;
   /** Syncs every blob before it becomes visible. Blobs are verified and disposable, so by default none is. */
   readonly durable?: boolean;
+  /** From how many bytes on a file is copied and hashed by `bulk`; `LARGE_FILE_BYTES` unless something else is tried. */
+  readonly largeFileBytes?: number;
   /** Told of each blob set aside, at once. */
   readonly onQuarantine?: (blob: QuarantinedBlob) => void;
 }
@@ -30,6 +32,7 @@ export class FileBlobStore implements BlobStore {
   readonly #files: BlobFiles;
   readonly #checkout: CheckoutWriter;
   readonly #durable: boolean;
+  readonly #largeFileBytes: number;
   readonly #onQuarantine: ((blob: QuarantinedBlob) => void) | undefined;
   readonly #verified = new Set<Sha256>();
   /** Large blobs that were hashed on their way in and not written out since: what `stat` said of each when it stood. */
@@ -45,6 +48,7 @@ export class FileBlobStore implements BlobStore {
     this.layout = this.#files.layout;
     this.#checkout = new CheckoutWriter(options.fs, options.checkoutTmp, () => this.#files.temporaryName());
     this.#durable = options.durable ?? false;
+    this.#largeFileBytes = options.largeFileBytes ?? LARGE_FILE_BYTES;
     this.#onQuarantine = options.onQuarantine;
   }
 
@@ -90,7 +94,7 @@ export class FileBlobStore implements BlobStore {
     if (stat.kind !== "file") throw new FileTreeError("FILE_IO", `${path} is no regular file`);
     let digest: Digest | undefined;
     // A small file is written anew rather than moved: that costs less than making another user's file ours.
-    if (stat.sizeBytes < LARGE_FILE_BYTES) digest = this.write(this.#fs.readFile(path));
+    if (stat.sizeBytes < this.#largeFileBytes) digest = this.write(this.#fs.readFile(path));
     else if (options.take && stat.linkCount === 1) digest = await this.#moveIn(path);
     digest ??= await this.#copyIn(path, stat.sizeBytes);
     if (options.take) this.#fs.remove(path);
@@ -98,12 +102,12 @@ export class FileBlobStore implements BlobStore {
   }
 
   async materialise(files: readonly Materialisation[]): Promise<void> {
-    const large = files.filter((file) => file.digest.sizeBytes >= LARGE_FILE_BYTES);
+    const large = files.filter((file) => file.digest.sizeBytes >= this.#largeFileBytes);
     // The large ones are copied in their threads while the small ones are written here.
     const copies = large.map((file) => this.#copyOut(file));
     let failure: { readonly cause: unknown } | undefined;
     try {
-      for (const file of files) if (file.digest.sizeBytes < LARGE_FILE_BYTES) this.#writeOut(file);
+      for (const file of files) if (file.digest.sizeBytes < this.#largeFileBytes) this.#writeOut(file);
     } catch (cause) {
       failure = { cause };
     }
@@ -118,7 +122,7 @@ export class FileBlobStore implements BlobStore {
     if (isEmpty(digest)) {
       if (this.#files.sizeOf(hash) === undefined) this.#files.write(hash, new Uint8Array(0), this.#durable);
     } else if (!this.#verified.has(hash) || !this.has(digest)) {
-      if (sizeBytes < LARGE_FILE_BYTES) this.read(digest);
+      if (sizeBytes < this.#largeFileBytes) this.read(digest);
       else await this.#verifyLarge(digest);
     }
     return this.layout.blob(hash);
@@ -241,7 +245,7 @@ export class FileBlobStore implements BlobStore {
   #settle(temporary: string, digest: Digest, doing: string): void {
     this.#files.publish(temporary, digest.hash, doing);
     this.#verified.add(digest.hash);
-    if (digest.sizeBytes >= LARGE_FILE_BYTES) this.#settled.set(digest.hash, this.#statOf(digest.hash));
+    if (digest.sizeBytes >= this.#largeFileBytes) this.#settled.set(digest.hash, this.#statOf(digest.hash));
     this.#touch(digest.hash, digest.sizeBytes);
   }
 

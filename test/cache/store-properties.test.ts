@@ -9,8 +9,16 @@ import { MemoryBulkFiles } from "../support/memory-bulk-files.ts";
 import { MemoryFileTree } from "../support/memory-file-tree.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
+/** A thousandth of what is large elsewhere: hashed ten times in each of some 200 runs. */
+const LARGE = Buffer.alloc(4096, "large");
+
 function newStore(fs: MemoryFileTree, seed: number): FileBlobStore {
-  const options = { processes: new FakeProcessTable(), random: new SeededRandom(seed), cacheHome: "/cache" };
+  const options = {
+    processes: new FakeProcessTable(),
+    random: new SeededRandom(seed),
+    cacheHome: "/cache",
+    largeFileBytes: LARGE.length,
+  };
   return new FileBlobStore({ fs, bulk: new MemoryBulkFiles(fs), checkoutTmp: "/checkout/.begat/tmp", ...options });
 }
 
@@ -124,8 +132,6 @@ describe("any sequence of writing, collecting, damaging and reading", () => {
     );
   });
 });
-
-const LARGE = Buffer.alloc(4 << 20, "large");
 
 /** Writes, takes and writes out, small and large; whatever happens, what it leaves is whole. */
 async function scenario(fs: MemoryFileTree, store: FileBlobStore): Promise<void> {
