@@ -31,7 +31,7 @@ dictum loud {
     out [ o ]
     exec [[
         echo first
-        head -c 1G /dev/zero | tr '\\0' x
+        perl -e '$mib = "x" x 1048576; print $mib for 1..1024'
         echo
         echo last
         echo > o
