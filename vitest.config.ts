@@ -12,17 +12,18 @@ const APART = [
   ...["executor/hermeticity/unsandboxed", "executor/hostile-recipes", "executor/staging", "hermetic/image-provider"],
   ...["platform/node-file-streams", "platform/node-file-tree", "platform/node-process-runner"],
 ].map((name) => `test/${name}.test.ts`);
-/** What takes longest, half a minute and more, whichever room it is of: the longest first. */
+/** What takes longest, half a minute and more, the longest first. */
 const LONGEST = [
-  ...["e2e/crash", "docs/farm", "hermetic/real-images", "e2e/incremental", "e2e/with-builder/incremental"],
-  ...["e2e/images", "executor/docker", "bench/bench", "e2e/chores", "e2e/daemon", "e2e/commands", "e2e/farm-faults"],
-  ...["executor/hermeticity/bubblewrap", "executor/hostile-recipes", "executor/hermeticity/server", "tools/setup"],
+  ...["e2e/incremental", "executor/hermeticity/bubblewrap", "executor/hostile-recipes", "e2e/with-builder/incremental"],
+  ...["e2e/crash", "docs/farm", "hermetic/real-images", "e2e/images", "executor/docker", "bench/bench", "e2e/chores"],
+  ...["e2e/daemon", "e2e/commands", "e2e/farm-faults", "tools/setup"],
 ].map((name) => `/test/${name}.test.ts`);
 
 /**
- * Which files begin first: the longest, as one of them at the end would leave a processor with nothing to do; then those that
- * start commands; then those that want a process of their own; the small ones at the end fill all processors to the last. Among
- * alike the order is no promise of theirs: the seed makes it, and replays it with npx vitest run --sequence.seed=N
+ * Which files begin first: those that want a process of their own, since between others each would cost the shared one its modules;
+ * then those that start commands; the small ones at the end fill all processors to the last. Of each the longest come first, as one
+ * of them at the end would leave a processor with nothing to do. Among alike the order is no promise of theirs: the seed makes it,
+ * and replays it with npx vitest run --sequence.seed=N
  */
 class LongOnesFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -31,9 +32,9 @@ class LongOnesFirst extends BaseSequencer {
     const key = ({ moduleId, project }: TestSpecification): string => {
       const place = moduleId.slice(root.length);
       const long = LONGEST.indexOf(place);
-      if (long >= 0) return `0${String.fromCharCode(0x61 + long)}`;
-      const rank = /^\/test\/(docs|e2e)\//.test(place) ? 1 : project.name === "sharing" ? 3 : 2;
-      return `${rank}${project.name}${createHash("sha256").update(`${seed}${place}`).digest("hex")}`;
+      const rank = project.name === "apart" ? 0 : /^\/test\/(docs|e2e)\//.test(place) ? 2 : 3;
+      if (long >= 0) return `${Math.min(rank, 1)}${String.fromCharCode(0x61 + long)}`;
+      return `${rank}~${createHash("sha256").update(`${seed}${place}`).digest("hex")}`;
     };
     const keys = new Map(files.map((file) => [file, key(file)]));
     return [...files].sort((a, b) => ((keys.get(a) ?? "") < (keys.get(b) ?? "") ? -1 : 1));
