@@ -91,7 +91,7 @@ describe("the state of a checkout", () => {
 const PATHS = 12;
 const CHORES = 6;
 type Change = readonly [what: number, row: number, value: number];
-const changes: fc.Arbitrary<readonly Change[]> = fc.array(fc.tuple(fc.nat(12), fc.nat(PATHS - 1), fc.nat(3)), {
+const changes: fc.Arbitrary<readonly Change[]> = fc.array(fc.tuple(fc.nat(13), fc.nat(PATHS - 1), fc.nat(3)), {
   maxLength: 12,
 });
 
@@ -117,6 +117,7 @@ function change(state: CheckoutState, [what, row, value]: Change): void {
       state.defaultLevels = { host: "none", image: "contained", by: `${value}` };
       state.planRoot(`${value}`, () => digest.hash);
     },
+    () => state.removeText(row),
   ];
   steps[what]?.();
 }
@@ -143,6 +144,7 @@ describe("what is written after a state file", () => {
         const again = decodeState(Buffer.from(base), Buffer.concat(encodeDelta(read) ?? []));
         expect(told(again)).toEqual(told(state));
       }),
+      { examples: [[[[6, 2, 1]], [[13, 2, 0]], []]] },
     );
   });
 

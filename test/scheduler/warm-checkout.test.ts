@@ -196,6 +196,36 @@ run all()
     expect((await told.build()).executed).toEqual(["list()", "pack()"]);
   });
 
+  test("minds a variable that a begatfile asks for", async () => {
+    const { world, warm } = told;
+    world.write("begatfile", `var KIND = env("KIND" "plain")\n${BEGATFILE}`);
+    const as = (kind: string) => world.warmBuild(warm, { env: (name) => (name === "KIND" ? kind : undefined) });
+    for (let round = 0; round < 2; round++) {
+      await as("plain");
+      await world.clock.advance(1000);
+    }
+    expect(await as("plain")).toMatchObject({ isQuick: true });
+    expect(await as("other")).toMatchObject({ isQuick: false });
+    expect(await as("other")).toMatchObject({ isQuick: true });
+  });
+
+  test("hears nothing of a checkout that is put in its place by the directory above, and looks", async () => {
+    const { fs } = told.world;
+    const unheard = [told.feed.change, told.feed.lose] as const;
+    told.feed.change = told.feed.lose = () => {};
+    fs.rename("/checkout", "/outside/checkout");
+    fs.makeDirectory("/checkout/src");
+    for (const name of ["begatfile", "src/a", "src/b", "docs/one"]) {
+      fs.makeDirectory(`/checkout/${name}`.slice(0, `/checkout/${name}`.lastIndexOf("/")));
+      fs.writeFile(`/checkout/${name}`, fs.readFile(`/outside/checkout/${name}`));
+    }
+    fs.writeFile("/checkout/src/a", "another's ");
+    // As a copy of all of it would have.
+    fs.rename("/outside/checkout/.begat", "/checkout/.begat");
+    [told.feed.change, told.feed.lose] = unheard;
+    expect((await told.build()).executed).toEqual(["shout(a)", "join()"]);
+  });
+
   test("of another question it knows nothing", async () => {
     const { world, warm } = told;
     expect(await world.warmBuild(warm, { targets: ["out/docs"] })).toMatchObject({ isQuick: false, executed: [] });
