@@ -54,6 +54,7 @@ export default defineConfig({
     pool: "forks",
     // One more than the processors of the smallest machine: in a fifth of their time tests wait, for a disk, a mirror, a timeout.
     maxWorkers: 3,
+    setupFiles: ["./test/support/each-file.ts"],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     sequence: { shuffle: { files: true, tests: false }, sequencer: LongOnesFirst, seed: Date.now() },

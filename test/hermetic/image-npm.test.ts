@@ -51,7 +51,7 @@ test("takes nothing that no registry vouches for", () => {
 });
 
 describe("an image of npm packages", () => {
-  let workspace = imageWorkspace();
+  let workspace: ReturnType<typeof imageWorkspace>;
   afterEach(() => workspace.fs.remove(workspace.base));
 
   /** A registry with `tool`, which needs `dep`, and npm in front of it. */

@@ -1,6 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach } from "vitest";
 import { KernelRandom, NodeClock, NodeFileTree } from "../../src/platform/index.ts";
 import {
   keyFileProblems,
@@ -15,22 +14,16 @@ import {
   verdictOfFailure,
   verifyLedger,
 } from "../../src/provenance/index.ts";
+import { afterThisTest } from "../support/leftovers.ts";
 import { listAction, type SketchedChore, sketchChore } from "../support/recorded-chore.ts";
 import { fastPlace } from "../support/scratch-directory.ts";
 
 export const files = new NodeFileTree();
-const made: string[] = [];
-const opened: SqliteLedger[] = [];
-
-afterEach(() => {
-  for (const ledger of opened.splice(0)) ledger.close();
-  for (const directory of made.splice(0)) rmSync(directory, { recursive: true, force: true });
-});
 
 /** A directory that is gone after the test. */
 export function newStateHome(): string {
   const directory = mkdtempSync(join(fastPlace(), "begat-state-"));
-  made.push(directory);
+  afterThisTest(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 
@@ -38,7 +31,7 @@ export function newStateHome(): string {
 export async function open(stateHome: string, more: Partial<OpenLedgerOptions> = {}): Promise<SqliteLedger> {
   const ports = { files, clock: new NodeClock(), random: new KernelRandom() };
   const ledger = await openLedger({ stateHome, ...ports, window: { ms: 1, records: 256 }, ...more });
-  opened.push(ledger);
+  afterThisTest(() => ledger.close());
   return ledger;
 }
 

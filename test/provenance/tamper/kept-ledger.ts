@@ -1,7 +1,6 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { afterAll } from "vitest";
 import type { Sha256 } from "../../../src/base/index.ts";
 import { KernelRandom } from "../../../src/platform/index.ts";
 import {
@@ -19,6 +18,7 @@ import {
   signControl,
   signerFromSeed,
 } from "../../../src/provenance/index.ts";
+import { afterThisFile } from "../../support/leftovers.ts";
 import { sketchChore } from "../../support/recorded-chore.ts";
 import { fastPlace } from "../../support/scratch-directory.ts";
 import { files, newStateHome, open, record } from "../state-home.ts";
@@ -36,15 +36,10 @@ const witnessSigner = (): Signer => {
   return { ...made, entry: { ...made.entry, role: "witness" } };
 };
 
-const lasting: string[] = [];
-afterAll(() => {
-  for (const directory of lasting.splice(0)) rmSync(directory, { recursive: true, force: true });
-});
-
 /** A directory that is there for all tests of a file. */
 function lastingDirectory(): string {
   const directory = mkdtempSync(join(fastPlace(), "begat-kept-"));
-  lasting.push(directory);
+  afterThisFile(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 
