@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type EngineStatus, engineDirectory, orderEngine } from "../../src/engine/index.ts";
 import { ClientInstallation } from "./client-installation.ts";
+import { afterThisFile } from "./leftovers.ts";
 
 let shared: Record<string, string> | undefined;
 let installation: ClientInstallation | undefined;
@@ -51,7 +52,8 @@ function byClient(): ClientInstallation | undefined {
     const place = mkdtempSync(join(tmpdir(), "begat-client-"));
     // As the engine's: others run it too.
     chmodSync(place, 0o755);
-    process.on("exit", () => rmSync(place, { recursive: true, force: true }));
+    // Not at the end of the process, which is ended by a signal: the files that ask for it have one of their own.
+    afterThisFile(() => rmSync(place, { recursive: true, force: true }));
     installation = new ClientInstallation(place, aloneToo(place));
   }
   return installation;
