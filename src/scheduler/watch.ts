@@ -1,11 +1,12 @@
 import { parentOf, type WorkspacePath } from "../base/index.ts";
-import { type ChangeFeed, ChangeFeedError } from "../ports/index.ts";
+import type { ChangeFeed } from "../ports/index.ts";
 import { build } from "./build.ts";
 import type { Checkout } from "./checkout.ts";
 import type { BuildEvent, BuildSummary, EventListener } from "./events.ts";
 import { checkReads, type ReadSignature, signRead } from "./freshness.ts";
 import type { BuildOptions, BuildRooms } from "./rooms.ts";
 import { WarmBuild } from "./warm-build.ts";
+import { WatchedPlaces } from "./watched-places.ts";
 import { WatchedPlan } from "./watched-plan.ts";
 
 /** An editor saves in several steps, and a branch is changed in many files: a burst is over when nothing came for so long. */
@@ -65,57 +66,6 @@ class WatchedReads {
     const changed = this.#reads.filter((read) => !checkReads(this.#checkout, [read]).fresh).map(({ path }) => path);
     this.#reads = this.#reads.map(({ path, kind }) => signRead(this.#checkout, path, kind));
     return changed;
-  }
-}
-
-/** Directories under watch, by the feed's numbers. */
-class WatchedPlaces {
-  readonly #feed: ChangeFeed;
-  readonly #checkout: Checkout;
-  readonly #root: string;
-  readonly #places = new Map<number, Set<number>>();
-
-  /** @param root Absolute, which a checkout's need not be. */
-  constructor(feed: ChangeFeed, checkout: Checkout, root: string) {
-    this.#feed = feed;
-    this.#checkout = checkout;
-    this.#root = root;
-  }
-
-  /** Watches these, or of one that is not there the nearest above it. What cannot be watched is left out. */
-  async watch(directories: readonly string[]): Promise<void> {
-    this.#places.clear();
-    const standing = directories.map((directory) => this.#standing(directory));
-    const unique = [...new Set(standing)];
-    const numbers = new Map<string, number>();
-    for (const [i, number] of (await this.#numbersOf(unique)).entries())
-      if (number !== undefined) numbers.set(unique[i] as string, number);
-    standing.forEach((path, place) => {
-      const number = numbers.get(path);
-      if (number !== undefined) this.#places.set(number, (this.#places.get(number) ?? new Set()).add(place));
-    });
-  }
-
-  placesOf(number: number): ReadonlySet<number> {
-    return this.#places.get(number) ?? new Set();
-  }
-
-  async #numbersOf(paths: readonly string[]): Promise<readonly (number | undefined)[]> {
-    try {
-      return await this.#feed.watch(paths);
-    } catch (error) {
-      if (!(error instanceof ChangeFeedError && error.code === "FEED_REFUSED")) throw error;
-      if (paths.length === 1) return [undefined];
-      const half = paths.length >> 1;
-      return [...(await this.#numbersOf(paths.slice(0, half))), ...(await this.#numbersOf(paths.slice(half)))];
-    }
-  }
-
-  #standing(directory: string): string {
-    for (let at = directory; at !== ""; at = parentOf(at as WorkspacePath)) {
-      if (this.#checkout.fs.stat(this.#checkout.absolute(at))?.kind === "directory") return `${this.#root}/${at}`;
-    }
-    return this.#root;
   }
 }
 
@@ -309,7 +259,7 @@ class Watch {
     if (doubt === "overflow" || hasLost) {
       this.#inDoubt = true;
       if (this.#plan !== undefined) await this.#places.watch(this.#plan.directories);
-    }
+    } else await this.#places.follow(changed);
     return changed.length + lost.length > 0 || doubt !== undefined;
   }
 }

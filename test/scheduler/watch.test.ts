@@ -289,6 +289,20 @@ dictum trees { in [ trees/ ] out [ out/trees ] exec [[[ trees ]]] }\nrun trees()
     expect(world.read("out/all")).toBe("UNHEARD ELSEWHERE ");
   });
 
+  test("watches a directory again that went away and has come back", async () => {
+    watched.remove("out");
+    watched.feed.lose("/checkout/out");
+    await watched.settled();
+    // Put there by the build itself.
+    watched.tell("out");
+    await world.clock.advance(1000);
+    expect(watched.feed.watched).toContain("/checkout/out");
+    await world.clock.advance(1000);
+    watched.remove("out/all");
+    await watched.settled();
+    expect(world.read("out/all")).toBe("ALPHA BETA ");
+  });
+
   test("looks at nothing but what may have changed", async () => {
     const looked: string[] = [];
     const before = world.fs.onCall;
