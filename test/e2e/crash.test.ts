@@ -7,7 +7,7 @@ import { SeededRandom } from "../support/seeded-random.ts";
 import { verdicts } from "../support/verdicts.ts";
 
 /** How often a build is killed; two builds at a time, in two checkouts that share their stores. */
-const KILLS = Number(process.env.BEGAT_CRASHES ?? 60);
+const KILLS = Number(process.env.BEGAT_CRASHES ?? 100);
 const SEED = Number(process.env.BEGAT_CRASH_SEED ?? 20_261_122);
 const SOURCES = ["a", "b", "c", "d", "e", "f"];
 
@@ -104,7 +104,7 @@ test(`a build killed ${KILLS} times leaves nothing wrong behind (seed ${SEED})`,
       for (let tries = 1; lane.killed < KILLS / 2; tries++) {
         expect(tries, `of ${tries} builds only ${lane.killed} could be killed`).toBeLessThan(2 * KILLS + 10);
         await lane.crash();
-        if (tries % 20 === 0) await lane.mustBeRight();
+        if (tries % 25 === 0) await lane.mustBeRight();
       }
     }),
   );
