@@ -3,6 +3,7 @@ import { BegatError } from "../../src/base/index.ts";
 import { type BuildOptions, runCommand, type Services } from "../../src/cli/index.ts";
 import { VERB_NAMES } from "../../src/cli/verb-table.ts";
 import type { BuilderStatus, EngineStatus } from "../../src/engine/index.ts";
+import { FileTreeError, type FileTreeErrorCode } from "../../src/ports/index.ts";
 import type { BuildEvent } from "../../src/scheduler/index.ts";
 import {
   CHECK,
@@ -328,6 +329,23 @@ describe("build", () => {
       verbose: true,
       explain: false,
       check: { percent: 12.5 },
+    });
+  });
+
+  it.each<readonly [FileTreeErrorCode, boolean]>([
+    ["FILE_NOT_FOUND", true],
+    ["FILE_SYSTEM_FULL", false],
+  ])("after %s it goes on watching: %s", async (code, goesOn) => {
+    let went: unknown;
+    const watch: Services["watch"] = async (_options, observer) => {
+      observer.begin([]);
+      went = observer.end(new FileTreeError(code, "cannot write out/a"));
+    };
+    const { exitCode, stderr } = await run("build --watch", { watch });
+    expect({ exitCode, went, stderr }).toEqual({
+      exitCode: 1,
+      went: goesOn || undefined,
+      stderr: "error: cannot write out/a\n",
     });
   });
 

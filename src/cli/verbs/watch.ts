@@ -68,7 +68,8 @@ export async function watchBuild(context: Context, options: BuildOptions): Promi
           }
           finish();
           if (stoppedBy !== undefined && isCancellation(result)) return false;
-          // A target that nobody makes yet, say: the next save may bring it. What begat cannot do at all will not.
+          // A target that nobody makes yet, say, or a directory that somebody removes just when an output is put there: the
+          // next save may bring it. What begat cannot do at all will not.
           exitCode = exitCodeOfFailure(codeOf(result), false);
           if (codeOf(result) === undefined || !MENDABLE.has(codeOf(result) ?? "")) throw result;
           host.stderr.write(failureReport(result, context.paint));
@@ -92,7 +93,7 @@ export async function watchBuild(context: Context, options: BuildOptions): Promi
   return stoppedBy !== undefined && wasBuilding ? exitCodeOfSignal(stoppedBy) : exitCode;
 }
 
-const MENDABLE: ReadonlySet<string> = new Set(["TARGET_UNKNOWN", "TARGET_IS_SOURCE"]);
+const MENDABLE: ReadonlySet<string> = new Set(["TARGET_UNKNOWN", "TARGET_IS_SOURCE", "FILE_NOT_FOUND"]);
 
 function isSummary(result: unknown): result is BuildSummary {
   return typeof result === "object" && result !== null && "outcome" in result;
