@@ -23,7 +23,7 @@ export const limits = {
   "c-project": "a second of starting up, then begat's thread beside two compilers on two processors",
   "c-project-image": "half a second of starting up, then begat's thread beside two compilers on two processors",
   "c-project-image-header-builder":
-    "starting up (Node, ledger, index, canaries), and some 4 ms of begat's thread for each chore that did not use the header: its record is found, verified, and said to stand",
+    "some 2 ms of begat's thread for each chore that did not use the header: its record is found, checked, and said to stand",
   "large-cold-process":
     "each byte is written three times (staging area, store, checkout) and hashed twice, where ninja writes it once",
   "large-cold-bubblewrap":
