@@ -52,8 +52,8 @@ export default defineConfig({
     environment: "node",
     // Processes, not threads: tests change directory, send signals and load a native module.
     pool: "forks",
-    // One more than the processors of the smallest machine: in a fifth of their time tests wait, for a disk, a mirror, a timeout.
-    maxWorkers: 3,
+    // As many as the smallest machine has processors: a third one fills what tests wait, and costs more than that in their caches.
+    maxWorkers: 2,
     setupFiles: ["./test/support/each-file.ts"],
     testTimeout: 30_000,
     hookTimeout: 120_000,

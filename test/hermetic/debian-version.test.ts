@@ -60,20 +60,17 @@ describe("Debian versions", () => {
   test("are ordered as dpkg orders them", ({ skip }) => {
     if (spawnSync("dpkg", ["--version"]).status !== 0) skip("needs dpkg");
     const pairs = fc.sample(fc.tuple(aVersion, aVersion), { numRuns: 400, seed: 7 });
-    // One shell for all of them: dpkg answers about one pair each.
+    // One shell for all of them, and dpkg once for each pair: whether it agrees.
+    const relations = new Map([
+      [-1, "lt"],
+      [0, "eq"],
+      [1, "gt"],
+    ]);
     const script = pairs
-      .map(
-        ([a, b]) =>
-          `if dpkg --compare-versions '${a}' lt '${b}'; then echo -1; elif dpkg --compare-versions '${a}' eq '${b}'; then echo 0; else echo 1; fi`,
-      )
+      .map(([a, b]) => `'${a}' ${relations.get(Math.sign(compareDebianVersions(a, b)))} '${b}'`)
+      .map((claim) => `dpkg --compare-versions ${claim} || echo "not: ${claim}"`)
       .join("\n");
-    const answers = execFileSync("sh", [], { input: script, stdio: ["pipe", "pipe", "ignore"] })
-      .toString()
-      .trim()
-      .split("\n");
-    const ours = pairs.map(([a, b]) => String(Math.sign(compareDebianVersions(a, b))));
-    const differing = pairs.flatMap((pair, i) => (ours[i] === answers[i] ? [] : [[...pair, ours[i], answers[i]]]));
-    expect(differing).toEqual([]);
+    expect(execFileSync("sh", [], { input: script, stdio: ["pipe", "pipe", "ignore"] }).toString()).toBe("");
   });
 
   test("any two compare alike from both sides", () => {
