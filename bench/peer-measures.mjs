@@ -150,19 +150,20 @@ export const peerMeasures = [{ name: "ninja" }, ...peers].map((description) => (
           for (const build of [idle, idle, theirs.null]) build();
           const [still, theirStill] = takeTurns(rounds, [idle, theirs.null]);
           const built = begat.builtByBuilder("usual", change);
-          const [leaf, theirLeaf, alone] = takeTurns(rounds, [
-            () => built().wallMs,
-            theirs.leaf,
+          const [leaf, theirLeaf] = takeTurns(rounds, [() => built().wallMs, theirs.leaf]);
+          // Not in turns with these: a builder opens anew what another process has built with.
+          const [alone, theirOther] = takeTurns(rounds, [
             () => {
               change();
               return begat.build("usual").wallMs;
             },
+            theirs.leaf,
           ]);
           const samples = {
             cold: { begat: cold, peer: theirCold },
             null: { begat: still, peer: theirStill },
             leaf: { begat: leaf, peer: theirLeaf },
-            alone: { begat: alone, peer: theirLeaf },
+            alone: { begat: alone, peer: theirOther },
           };
           return rows((what) => samples[what]);
         } finally {
