@@ -8,6 +8,14 @@ export type DaemonView =
   /** `failure`: why the last one did not start. */
   | { readonly state: "absent"; readonly socket: string; readonly failure: string | undefined };
 
+/** What `begat daemon start` comes to. */
+export type DaemonStarted = DaemonView & {
+  readonly fresh: boolean;
+  readonly builder: BuilderStatus | undefined;
+  /** Why not all of it stands. */
+  readonly problem: string | undefined;
+};
+
 /** The warm engine, as the verbs see it. @throws {EngineError} */
 export interface DaemonServices {
   daemonStatus(): Promise<DaemonView & { readonly builders: readonly BuilderStatus[] }>;
@@ -16,13 +24,10 @@ export interface DaemonServices {
    *
    * @param request.idle Duration after which they end by themselves, as written.
    */
-  daemonStart(request: { readonly idle: string | undefined; readonly builds: string | undefined }): Promise<
-    DaemonView & {
-      readonly fresh: boolean;
-      readonly builder: BuilderStatus | undefined;
-      readonly problem: string | undefined;
-    }
-  >;
+  daemonStart(request: {
+    readonly idle: string | undefined;
+    readonly builds: string | undefined;
+  }): Promise<DaemonStarted>;
   /** Stops it, and all builders. */
   daemonStop(): Promise<{
     readonly stopped: boolean;

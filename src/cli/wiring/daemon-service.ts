@@ -16,7 +16,7 @@ import {
 } from "../../engine/index.ts";
 import { NativeChangeFeed } from "../../platform/index.ts";
 import { Checkout, followGlance, quickCheck, WatchedDirectories } from "../../scheduler/index.ts";
-import type { DaemonView } from "../daemon-services.ts";
+import type { DaemonStarted, DaemonView } from "../daemon-services.ts";
 import { bundleFile, changeFeedProgram } from "../engine/bundle-file.ts";
 import { closeInheritedFiles } from "../engine/inherited-files.ts";
 import { FAILURE_FILE, spawnBuilder, spawnEngine } from "../engine/start.ts";
@@ -64,13 +64,7 @@ async function tellBuilders(directory: string, kind: "status" | "stop"): Promise
 export async function daemonStart(
   machine: Machine,
   { idle, builds }: { readonly idle: string | undefined; readonly builds: string | undefined },
-): Promise<
-  DaemonView & {
-    readonly fresh: boolean;
-    readonly builder: BuilderStatus | undefined;
-    readonly problem: string | undefined;
-  }
-> {
+): Promise<DaemonStarted> {
   const directory = enginePlace(machine);
   const root = builds === undefined ? undefined : machine.workspace(builds, []).root;
   const find = async () => {
